@@ -1,0 +1,250 @@
+"""SM2 public-key cryptography (GB/T 32918-2016) by the system's libcrypto.
+
+Points are uncompressed, 65 bytes ``04 ‖ X ‖ Y``; private values and digests 32 bytes, big-endian. Signatures are DER
+``SEQUENCE{r, s}`` (GB/T 35276-2017 §7.3). Signing and decryption with a private value in memory exist for unit tests
+and for keys that a citizen's file holds; the product's own keys live in machines (:mod:`hsm`).
+
+Traps this module closes (OpenSSL 3.0): without an identifier libcrypto silently computes Z over the *empty* one, so Z
+and e are computed here and libcrypto sees 32-byte digests only; the DER of a signature is checked strictly first.
+"""
+
+import hmac
+import secrets
+from collections.abc import Callable
+from typing import TypeVar
+
+from trustcore.asn1 import encoder
+from trustcore.asn1.reader import parse
+from trustcore.crypto.algorithms import EC_PUBLIC_KEY, SM2_CURVE
+from trustcore.crypto.digests import sm3
+from trustcore.crypto.libcrypto import ffi, libcrypto
+from trustcore.errors import MalformedError
+
+__all__ = [
+    "DEFAULT_ID",
+    "ORDER",
+    "decrypt",
+    "encrypt",
+    "generate",
+    "message_digest",
+    "public_key_der",
+    "public_point",
+    "sign_digest",
+    "signature_to_der",
+    "signature_to_raw",
+    "verify",
+    "verify_digest",
+    "z_value",
+]
+
+DEFAULT_ID = b"1234567812345678"
+"""The signer's distinguishing identifier where nothing else was agreed (GM/T 0009-2012 §10)."""
+ORDER = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
+"""n, the order of the base point (GB/T 32918.5-2017 §2)."""
+
+_P = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFF
+_A = _P - 3
+_B = 0x28E9FA9E9D9F5E344D5A9E4BCF6509A7F39789F515AB8F92DDBCBD414D940E93
+_GX = 0x32C4AE2C1F1981195F9904466A39C9948FE30BBFF2660BE1715A4589334C74C7
+_GY = 0xBC3736A2F4F6779C59BDCEE36B692153D0A9877CC62A474002DF32E52139F0A0
+_CURVE_OCTETS = b"".join(value.to_bytes(32, "big") for value in (_A, _B, _GX, _GY))
+_T = TypeVar("_T")
+_SIZE = 32
+_POINT_SIZE = 65
+_UNCOMPRESSED = 4
+_SPKI_PREFIX = encoder.sequence(
+    encoder.sequence(encoder.oid(EC_PUBLIC_KEY), encoder.oid(SM2_CURVE)), encoder.bit_string(bytes(_POINT_SIZE))
+)[:-_POINT_SIZE]
+
+
+def _bad_key(detail: str) -> MalformedError:
+    return MalformedError(detail, code="crypto.sm2.key")
+
+
+def public_key_der(public_point: bytes) -> bytes:
+    """DER SubjectPublicKeyInfo (GM/T 0015-2012 §5.2.3.1) of a point."""
+    if len(public_point) != _POINT_SIZE or public_point[0] != _UNCOMPRESSED:
+        raise _bad_key("an SM2 public key is 65 bytes: 04, X, Y")
+    return _SPKI_PREFIX + public_point
+
+
+def public_point(public_key: bytes) -> bytes:
+    """The point of a DER SubjectPublicKeyInfo; also where the algorithm itself is the curve's OID (GM/T 0015-2023)."""
+    algorithm, key = parse(public_key).expect(0x30).children[:2]
+    oids = {child.oid() for child in algorithm.children if child.tag == 0x06}  # noqa: PLR2004 - OBJECT IDENTIFIER
+    if SM2_CURVE not in oids:
+        raise _bad_key("the public key is not an SM2 key")
+    return key.bit_string()
+
+
+def z_value(public_point: bytes, identifier: bytes = DEFAULT_ID) -> bytes:
+    """Z, the digest of the signer's identifier, the curve and the public key (GB/T 32918.2-2016 §5.5)."""
+    return sm3((len(identifier) * 8).to_bytes(2, "big") + identifier + _CURVE_OCTETS + public_point[1:])
+
+
+def message_digest(public_point: bytes, message: bytes, identifier: bytes = DEFAULT_ID) -> bytes:
+    """e = SM3(Z ‖ M), what a machine signs (GB/T 32918.2-2016 §6.1, steps A1 and A2)."""
+    return sm3(z_value(public_point, identifier) + message)
+
+
+def _scalars(signature_der: bytes) -> tuple[int, int]:
+    try:
+        node = parse(signature_der).expect(0x30)
+        r, s = (child.integer() for child in node.children)
+    except ValueError as error:
+        raise MalformedError("an SM2 signature is a SEQUENCE of two integers", code="crypto.sm2.signature") from error
+    return r, s
+
+
+def signature_to_raw(signature_der: bytes) -> bytes:
+    """64 bytes r ‖ s. Raises ``MalformedError`` for anything but two integers in range."""
+    r, s = _scalars(signature_der)
+    if not (0 < r < ORDER and 0 < s < ORDER):
+        raise MalformedError("r or s of an SM2 signature is out of range", code="crypto.sm2.signature")
+    return r.to_bytes(_SIZE, "big") + s.to_bytes(_SIZE, "big")
+
+
+def signature_to_der(signature_raw: bytes) -> bytes:
+    """DER of 64 bytes r ‖ s, as machines answer them."""
+    if len(signature_raw) != 2 * _SIZE:
+        raise MalformedError("a raw SM2 signature is 64 bytes", code="crypto.sm2.signature")
+    r, s = (int.from_bytes(part, "big") for part in (signature_raw[:_SIZE], signature_raw[_SIZE:]))
+    return encoder.sequence(encoder.integer(r), encoder.integer(s))
+
+
+def verify(public_point: bytes, message: bytes, signature_der: bytes, identifier: bytes = DEFAULT_ID) -> bool:
+    """Whether the signature over ``message`` is right (GB/T 32918.2-2016 §7.1). Malformed signatures are wrong."""
+    return verify_digest(public_point, message_digest(public_point, message, identifier), signature_der)
+
+
+def verify_digest(public_point: bytes, e: bytes, signature_der: bytes) -> bool:
+    """Whether the signature over e is right; e is 32 bytes. Raises ``MalformedError`` for a key off the curve."""
+    try:
+        canonical = signature_to_der(signature_to_raw(signature_der))
+    except MalformedError:
+        return False
+    if canonical != signature_der or len(e) != _SIZE:
+        return False
+    return _with_public_key(public_point, lambda ctx: _evp_verify(ctx, e, canonical))
+
+
+def _evp_verify(ctx: object, e: bytes, signature_der: bytes) -> bool:
+    lib = libcrypto()
+    ok = lib.EVP_PKEY_verify_init(ctx) == 1
+    ok = ok and lib.EVP_PKEY_verify(ctx, signature_der, len(signature_der), e, len(e)) == 1
+    lib.ERR_clear_error()
+    return bool(ok)
+
+
+def _with_public_key(public_point: bytes, use: Callable[[object], _T]) -> _T:
+    lib = libcrypto()
+    der = public_key_der(public_point)
+    buffer = ffi.new("unsigned char[]", der)
+    cursor = ffi.new("const unsigned char **", buffer)
+    key = lib.d2i_PUBKEY(ffi.NULL, cursor, len(der))
+    if key == ffi.NULL:
+        lib.ERR_clear_error()
+        raise _bad_key("the SM2 public key is not a point of the curve")
+    ctx = lib.EVP_PKEY_CTX_new(key, ffi.NULL)
+    try:
+        return use(ctx)
+    finally:
+        lib.EVP_PKEY_CTX_free(ctx)
+        lib.EVP_PKEY_free(key)
+
+
+def encrypt(public_point: bytes, plaintext: bytes) -> bytes:
+    """DER ``SM2Cipher{x, y, hash, ciphertext}`` (GB/T 35276-2017 §7.2, GB/T 32918.4-2016 §6.1)."""
+    if not plaintext:
+        raise MalformedError("SM2 does not encrypt an empty text", code="crypto.sm2.plaintext")
+    return _with_public_key(public_point, lambda ctx: _evp_encrypt(ctx, plaintext))
+
+
+def _evp_encrypt(ctx: object, plaintext: bytes) -> bytes:
+    lib = libcrypto()
+    length = ffi.new("size_t *")
+    if (
+        lib.EVP_PKEY_encrypt_init(ctx) == 1
+        and lib.EVP_PKEY_encrypt(ctx, ffi.NULL, length, plaintext, len(plaintext)) == 1
+    ):
+        out = ffi.new("unsigned char[]", length[0])
+        if lib.EVP_PKEY_encrypt(ctx, out, length, plaintext, len(plaintext)) == 1:
+            return bytes(ffi.buffer(out, length[0]))
+    lib.ERR_clear_error()
+    raise MalformedError("SM2 encryption was refused by libcrypto", code="crypto.sm2.encrypt")
+
+
+def _multiply(scalar: bytes, point: bytes | None = None) -> bytes:
+    """``scalar`` times ``point`` (or the base point), by libcrypto's constant-time ladder."""
+    lib = libcrypto()
+    group = lib.EC_GROUP_new_by_curve_name(lib.OBJ_sn2nid(b"SM2"))
+    ctx = lib.BN_CTX_secure_new()
+    number = lib.BN_secure_new()
+    result, operand = lib.EC_POINT_new(group), lib.EC_POINT_new(group)
+    out = ffi.new("unsigned char[]", _POINT_SIZE)
+    try:
+        lib.BN_bin2bn(scalar, len(scalar), number)
+        if point is None:
+            ok = lib.EC_POINT_mul(group, result, number, ffi.NULL, ffi.NULL, ctx) == 1
+        else:
+            ok = lib.EC_POINT_oct2point(group, operand, point, len(point), ctx) == 1
+            ok = ok and lib.EC_POINT_mul(group, result, ffi.NULL, operand, number, ctx) == 1
+        ok = ok and lib.EC_POINT_point2oct(group, result, _UNCOMPRESSED, out, _POINT_SIZE, ctx) == _POINT_SIZE
+        lib.ERR_clear_error()
+        if not ok:
+            raise _bad_key("a point is not on the SM2 curve")
+        return bytes(ffi.buffer(out, _POINT_SIZE))
+    finally:
+        lib.EC_POINT_clear_free(result)
+        lib.EC_POINT_clear_free(operand)
+        lib.BN_clear_free(number)
+        lib.BN_CTX_free(ctx)
+        lib.EC_GROUP_free(group)
+
+
+def generate() -> tuple[bytes, bytes]:
+    """A fresh private value in [1, n−2] and its point."""
+    private = (secrets.randbelow(ORDER - 2) + 1).to_bytes(_SIZE, "big")
+    return private, _multiply(private)
+
+
+def sign_digest(private_key: bytes, e: bytes, *, nonce: Callable[[], int] | None = None) -> bytes:
+    """Sign a 32-byte e (GB/T 32918.2-2016 §6.1, steps A3 to A7); DER.
+
+    Args:
+        private_key: d, 32 bytes.
+        e: the digest.
+        nonce: where k comes from; only the standard's worked example gives one.
+    """
+    d, e_number = int.from_bytes(private_key, "big"), int.from_bytes(e, "big")
+    draw = nonce or (lambda: secrets.randbelow(ORDER - 1) + 1)
+    while True:
+        k = draw()
+        x1 = int.from_bytes(_multiply(k.to_bytes(_SIZE, "big"))[1 : 1 + _SIZE], "big")
+        r = (e_number + x1) % ORDER
+        if r in {0, ORDER - k}:
+            continue
+        if s := pow(1 + d, -1, ORDER) * (k - r * d) % ORDER:
+            return encoder.sequence(encoder.integer(r), encoder.integer(s))
+
+
+def _kdf(shared: bytes, length: int) -> bytes:
+    """Key derivation (GB/T 32918.4-2016 §5.4.3)."""
+    blocks = (sm3(shared + counter.to_bytes(4, "big")) for counter in range(1, -(-length // 32) + 1))
+    return b"".join(blocks)[:length]
+
+
+def decrypt(private_key: bytes, ciphertext_der: bytes) -> bytes:
+    """The plaintext of a DER ``SM2Cipher`` (GB/T 32918.4-2016 §7.1). ``MalformedError`` when C3 does not agree."""
+    x_node, y_node, hash_node, text_node = parse(ciphertext_der).expect(0x30).children[:4]
+    try:
+        point = b"\x04" + b"".join(node.integer().to_bytes(_SIZE, "big") for node in (x_node, y_node))
+    except OverflowError as error:
+        raise _bad_key("C1 of the ciphertext is not a point") from error
+    shared = _multiply(private_key, point)
+    x2, y2 = shared[1 : 1 + _SIZE], shared[1 + _SIZE :]
+    ciphertext = text_node.octets()
+    plaintext = bytes(a ^ b for a, b in zip(ciphertext, _kdf(x2 + y2, len(ciphertext)), strict=True))
+    if not hmac.compare_digest(sm3(x2 + plaintext + y2), hash_node.octets()):
+        raise MalformedError("the SM2 ciphertext was changed or is for another key", code="crypto.sm2.decrypt")
+    return plaintext

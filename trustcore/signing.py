@@ -1,0 +1,66 @@
+"""The one port to private keys.
+
+Nothing above :mod:`hsm` knows PKCS#11. Whoever signs holds a :class:`Signer`; whoever makes keys holds :class:`Keys`.
+Keys are named by RFC 7512 URIs such as ``pkcs11:object=sm2-root;type=private``, which name a key and not a machine:
+a pool may keep the same key in several machines and picks one for each call.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from trustcore.crypto.algorithms import KeyAlgorithm, SignatureAlgorithm
+
+__all__ = ["Keys", "Signer"]
+
+
+class Signer(Protocol):
+    """A private key that signs. Safe to share between threads.
+
+    Signatures have their X.509 form: DER ``SEQUENCE{r INTEGER, s INTEGER}`` for SM2 (GB/T 35276-2017 §7.3) and ECDSA
+    (RFC 3279 §2.2.3), the octets of RFC 8017 §8.2 for RSA.
+
+    All methods raise ``BusyError`` when no machine that holds the key can serve.
+    """
+
+    @property
+    def algorithm(self) -> SignatureAlgorithm:
+        """What ``sign`` computes."""
+
+    @property
+    def public_key_der(self) -> bytes:
+        """DER SubjectPublicKeyInfo (RFC 5280 §4.1.2.7)."""
+
+    @property
+    def certificate(self) -> bytes | None:
+        """DER certificate over ``public_key_der``, where one was given."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign a message; for SM2 with Z of the default identifier (GB/T 32918.2-2016 §6.1)."""
+
+    def sign_digest(self, message_digest: bytes) -> bytes:
+        """Sign a digest of the algorithm's hash; for SM2 the 32-byte ``e = SM3(Z ‖ M)``."""
+
+    def sign_many(self, digests: Sequence[bytes]) -> list[bytes]:
+        """Sign many digests, answers in order."""
+
+
+class Keys(Protocol):
+    """Where private keys live. Safe to share between threads."""
+
+    def generate(self, label: str, algorithm: KeyAlgorithm) -> str:
+        """Make a key pair that never leaves the machines, and return its URI.
+
+        Raises ``ConflictError`` (``hsm.key.exists``) when the label is taken.
+        """
+
+    def find(self, label: str) -> str | None:
+        """URI of the key with this label, or ``None``."""
+
+    def signer(self, key_uri: str, *, certificate: bytes | None = None) -> Signer:
+        """A signer with this key. Raises ``NotFoundError`` (``hsm.key.not-found``)."""
+
+    def decrypt(self, key_uri: str, ciphertext_der: bytes) -> bytes:
+        """Decrypt a GB/T 35276-2017 §7.2 ``SM2Cipher`` with an SM2 key inside a machine."""
+
+    def random(self, length: int) -> bytes:
+        """Random octets from a machine."""
