@@ -1,0 +1,98 @@
+"""The audit trail: data, not logging.
+
+Every row carries the SM3 of the row before it, so that a changed, removed or inserted row breaks the chain; it is
+written in the same transaction as the act it tells of, and the act fails when it cannot be written. Facts hold
+identifiers and digests, never secrets or personal data.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from trustcore.crypto.digests import sm3
+from trustcore.database import Model, UtcDateTime
+from trustcore.report import Report, ReportBuilder
+
+__all__ = ["AuditRow", "record", "rows", "verify_chain"]
+
+_GENESIS = bytes(32)
+_CLAUSE = "GB/T 22239-2019 §8.1.4.3"
+
+
+class AuditRow(Model):
+    """One act."""
+
+    __tablename__ = "core_audit"
+
+    number: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    """1, 2, 3 … without a gap."""
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str] = mapped_column(String(200))
+    action: Mapped[str] = mapped_column(String(100), index=True)
+    """Dotted, past tense: ``ca.certificate.issued``."""
+    subject: Mapped[str] = mapped_column(String(200), index=True)
+    """What was acted on: an identifier, a serial number."""
+    facts: Mapped[dict[str, str]] = mapped_column(JSON)
+    previous: Mapped[bytes] = mapped_column(LargeBinary(32))
+    """The digest of the row before; zeros for the first."""
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    """SM3 over ``previous`` and the canonical JSON of this row."""
+
+
+def _digest(row: AuditRow) -> bytes:
+    content = [row.number, row.at.isoformat(), row.actor, row.action, row.subject, row.facts]
+    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return sm3(row.previous + canonical.encode())
+
+
+def record(  # noqa: PLR0913 - one argument per column
+    session: Session, *, at: datetime, actor: str, action: str, subject: str, facts: Mapping[str, str] | None = None
+) -> AuditRow:
+    """Append a row to the chain in the caller's transaction.
+
+    Two transactions that append at once cannot both commit: the row number is the primary key. On SQLite the
+    transaction already holds the write lock; on PostgreSQL the last row is locked.
+    """
+    last = session.scalars(select(AuditRow).order_by(AuditRow.number.desc()).limit(1).with_for_update()).first()
+    row = AuditRow(
+        number=last.number + 1 if last else 1,
+        at=at,
+        actor=actor,
+        action=action,
+        subject=subject,
+        facts=dict(facts or {}),
+        previous=last.digest if last else _GENESIS,
+    )
+    row.digest = _digest(row)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def rows(session: Session, *, before: int | None = None, limit: int = 50) -> list[AuditRow]:
+    """The newest rows first; ``before`` is the number of the last row of the page before."""
+    query = select(AuditRow).order_by(AuditRow.number.desc()).limit(limit)
+    return list(session.scalars(query if before is None else query.where(AuditRow.number < before)))
+
+
+def verify_chain(session: Session) -> Report:
+    """Recompute the whole chain from the first row and name the first row that does not fit."""
+    builder = ReportBuilder("audit")
+    previous, number = _GENESIS, 0
+    for row in session.scalars(select(AuditRow).order_by(AuditRow.number).execution_options(yield_per=500)):
+        number += 1
+        if row.number != number or row.previous != previous or row.digest != _digest(row):
+            builder.check(
+                False, "audit.chain", clause=_CLAUSE, evidence={"row": str(row.number)},
+                zh=f"审计链在第 {number} 行断开", en=f"The audit chain breaks at row {number}",
+            )  # fmt: skip
+            return builder.build()
+        previous = row.digest
+    builder.check(
+        True, "audit.chain", clause=_CLAUSE, evidence={"rows": str(number), "head": previous.hex()},
+        zh=f"审计链完整，共 {number} 行", en=f"The audit chain is whole: {number} rows",
+    )  # fmt: skip
+    return builder.build()
