@@ -1,0 +1,1 @@
+"""The web shell: problem documents, callers, limits, pages in two languages."""
