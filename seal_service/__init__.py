@@ -1,0 +1,1 @@
+"""E-seals: pictures, making, stamping of OFD and PDF, signing, verification."""

@@ -1,0 +1,1 @@
+"""Pure rules of e-seals: pictures, seal data, placement. No I/O, no clock, no randomness."""
