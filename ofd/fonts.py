@@ -26,17 +26,7 @@ _DEFAULT_FONT = ("LXGWWenKai-Regular.ttf", "fonts-lxgw-wenkai")
 _FALLBACK_FONTS = ("HanaMinA.ttf", "HanaMinB.ttf")
 """Rare characters of CJK extensions, from Debian's fonts-hanazono."""
 
-_DROPPED_TABLES = (
-    b"GSUB",
-    b"GPOS",
-    b"GDEF",
-    b"BASE",
-    b"vhea",
-    b"vmtx",
-    b"VORG",
-    b"DSIG",
-    b"meta",
-)
+_DROPPED_TABLES = (b"GSUB", b"GPOS", b"GDEF", b"BASE", b"vhea", b"vmtx", b"VORG", b"DSIG", b"meta")
 """Layout and vertical metrics: text is placed by the document."""
 
 _NAME_FAMILY = 1
@@ -61,9 +51,7 @@ class FontFace:
         if not self._face.glyph_count or not self._face.upem:
             raise MalformedError("The file is not a font.", code="ofd.font.malformed")
         if "glyf" not in self._face.table_tags:
-            raise RejectedError(
-                "The font has no TrueType outlines.", code="ofd.font.not-truetype"
-            )
+            raise RejectedError("The font has no TrueType outlines.", code="ofd.font.not-truetype")
         self._font = hb.Font(self._face)
         self._prepared: hb.Face | None = None
         self._lock = Lock()
@@ -74,9 +62,7 @@ class FontFace:
         try:
             data = Path(path).read_bytes()
         except OSError as error:
-            raise NotFoundError(
-                f"The font {Path(path).name} cannot be read.", code="ofd.font.not-found"
-            ) from error
+            raise NotFoundError(f"The font {Path(path).name} cannot be read.", code="ofd.font.not-found") from error
         return cls(data, index=index)
 
     @property
@@ -118,10 +104,7 @@ class FontFace:
         Raises:
             RejectedError: ``ofd.font.missing-glyph``.
         """
-        return (
-            float(self._font.get_glyph_h_advance(self._require(char)))
-            / self.units_per_em
-        )
+        return float(self._font.get_glyph_h_advance(self._require(char))) / self.units_per_em
 
     def outline(self, char: str) -> tuple[PathCommand, ...]:
         """Outline of a character, in em, y upward; empty for a blank.
@@ -140,11 +123,7 @@ class FontFace:
         """
         wanted = hb.SubsetInput()
         wanted.unicode_set.update(ord(char) for char in set("".join(text)))
-        wanted.flags = (
-            hb.SubsetFlags.NO_HINTING
-            | hb.SubsetFlags.NOTDEF_OUTLINE
-            | hb.SubsetFlags.NO_LAYOUT_CLOSURE
-        )
+        wanted.flags = hb.SubsetFlags.NO_HINTING | hb.SubsetFlags.NOTDEF_OUTLINE | hb.SubsetFlags.NO_LAYOUT_CLOSURE
         wanted.drop_table_tag_set.update(int.from_bytes(tag) for tag in _DROPPED_TABLES)
         return bytes(hb.subset(self._for_subsetting(), wanted).blob.data)
 
@@ -228,9 +207,7 @@ def find_fonts(directory: Path = FONT_DIRECTORY) -> FontStack:
             code="ofd.font.not-installed",
             package=package,
         )
-    return FontStack(
-        [FontFace.open(found[n]) for n in (name, *_FALLBACK_FONTS) if n in found]
-    )
+    return FontStack([FontFace.open(found[n]) for n in (name, *_FALLBACK_FONTS) if n in found])
 
 
 def _missing_glyph(char: str) -> RejectedError:
@@ -250,14 +227,7 @@ class _OutlinePen:
         self.commands: list[PathCommand] = []
 
     def _add(self, operator: str, *points: tuple[float, float]) -> None:
-        self.commands.append(
-            (
-                operator,
-                tuple(
-                    value / self._units_per_em for point in points for value in point
-                ),
-            )
-        )
+        self.commands.append((operator, tuple(value / self._units_per_em for point in points for value in point)))
 
     def moveTo(self, point: tuple[float, float]) -> None:  # noqa: N802 - the pen protocol's name
         self._add("M", point)

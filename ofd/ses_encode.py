@@ -1,0 +1,191 @@
+"""Encoding seals and seal signatures (GB/T 38540-2020) as strict DER.
+
+Signing happens elsewhere: :func:`encode_seal_info` and :func:`encode_to_be_signed` make what is to be signed,
+:func:`encode_seal` and :func:`encode_signature` join the signature to exactly those octets.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ofd.ses import CERT_VALUES, REVOCATION_VALUES, CertificateDigest, Extension, Picture
+from trustcore.asn1 import encoder
+from trustcore.errors import RejectedError
+
+__all__ = [
+    "VERSION",
+    "encode_seal",
+    "encode_seal_info",
+    "encode_signature",
+    "encode_to_be_signed",
+    "validation_material",
+]
+
+VERSION = 4
+"""GB/T 38540-2020 §6 and §7."""
+
+
+def encode_seal_info(  # noqa: PLR0913 - one argument per field of the standard
+    *,
+    vendor: str,
+    seal_code: str,
+    type: int = 1,  # noqa: A002 - the standard's word
+    name: str,
+    certificates: Sequence[bytes] = (),
+    certificate_digests: Sequence[CertificateDigest] = (),
+    created: datetime,
+    valid_from: datetime,
+    valid_until: datetime,
+    picture: Picture,
+    extensions: Sequence[Extension] = (),
+) -> bytes:
+    """DER SES_SealInfo, the message the seal maker signs (GB/T 38540-2020 §6.1).
+
+    Args:
+        vendor: Vid, ASCII.
+        seal_code: esID, ASCII, unique.
+        type: 1 for an organisation, 2 for a person.
+        name: name of the seal, such as the authority's.
+        certificates: DER certificates that may sign with the seal, or
+        certificate_digests: their digests; exactly one of the two.
+        created: when the seal was made.
+        valid_from: first moment of use.
+        valid_until: last moment of use.
+        picture: how it looks.
+        extensions: further data, usually none.
+
+    Raises:
+        RejectedError: ``ofd.ses.seal-info`` for names that are not ASCII, an empty or double list, a period that ends
+            before it starts, or a picture without size.
+    """
+    if bool(certificates) == bool(certificate_digests):
+        raise _rejected("A seal lists either certificates or their digests.")
+    if valid_until <= valid_from:
+        raise _rejected("A seal's period ends after it starts.")
+    if picture.width_mm <= 0 or picture.height_mm <= 0 or not picture.data:
+        raise _rejected("A seal's picture has a width and height in millimetres.")
+    if not (vendor.isascii() and seal_code.isascii() and seal_code):
+        raise _rejected("A seal's vendor and code are written in ASCII.")
+    if certificates:
+        list_type, listed = 1, [encoder.octet_string(der) for der in certificates]
+    else:
+        list_type = 2
+        listed = [
+            encoder.sequence(encoder.printable_string(item.type), encoder.octet_string(item.value))
+            for item in certificate_digests
+        ]
+    return encoder.sequence(
+        encoder.sequence(encoder.ia5_string("ES"), encoder.integer(VERSION), encoder.ia5_string(vendor)),
+        encoder.ia5_string(seal_code),
+        encoder.sequence(
+            encoder.integer(type),
+            encoder.utf8_string(name),
+            encoder.integer(list_type),
+            encoder.sequence(*listed),
+            encoder.generalized_time(created),
+            encoder.generalized_time(valid_from),
+            encoder.generalized_time(valid_until),
+        ),
+        encoder.sequence(
+            encoder.ia5_string(picture.type),
+            encoder.octet_string(picture.data),
+            encoder.integer(picture.width_mm),
+            encoder.integer(picture.height_mm),
+        ),
+        *((_extensions(extensions),) if extensions else ()),
+    )
+
+
+def encode_seal(
+    seal_info_der: bytes, *, certificate_der: bytes, signature_algorithm_oid: str, signature_der: bytes
+) -> bytes:
+    """DER SESeal from what the maker signed, its certificate and signature (GB/T 38540-2020 §6.1)."""
+    return encoder.sequence(
+        seal_info_der,
+        encoder.octet_string(certificate_der),
+        encoder.oid(signature_algorithm_oid),
+        encoder.bit_string(signature_der),
+    )
+
+
+def encode_to_be_signed(
+    *, seal_der: bytes, at: datetime, data_hash: bytes, property_info: str, extensions: Sequence[Extension] = ()
+) -> bytes:
+    """DER TBS_Sign, the message the signer signs (GB/T 38540-2020 §7.1).
+
+    Args:
+        seal_der: the seal exactly as issued.
+        at: the signing time claimed, cut to whole seconds.
+        data_hash: digest of what is sealed.
+        property_info: in OFD the absolute path of Signature.xml.
+        extensions: further data, such as :func:`validation_material`.
+    """
+    return encoder.sequence(
+        encoder.integer(VERSION),
+        seal_der,
+        encoder.generalized_time(at),
+        encoder.bit_string(data_hash),
+        encoder.ia5_string(property_info),
+        *((encoder.explicit(0, _extensions(extensions)),) if extensions else ()),
+    )
+
+
+def encode_signature(
+    to_be_signed_der: bytes,
+    *,
+    certificate_der: bytes,
+    signature_algorithm_oid: str,
+    signature_der: bytes,
+    timestamp_token: bytes | None = None,
+) -> bytes:
+    """DER SES_Signature (GB/T 38540-2020 §7.1).
+
+    Args:
+        to_be_signed_der: exactly the octets that were signed.
+        certificate_der: the signer's certificate.
+        signature_algorithm_oid: ``1.2.156.10197.1.501`` for SM2 with SM3.
+        signature_der: the signature in its X.509 form.
+        timestamp_token: RFC 3161 TimeStampToken over SM3 of ``signature_der``.
+    """
+    token = () if timestamp_token is None else (encoder.explicit(0, encoder.bit_string(timestamp_token)),)
+    return encoder.sequence(
+        to_be_signed_der,
+        encoder.octet_string(certificate_der),
+        encoder.oid(signature_algorithm_oid),
+        encoder.bit_string(signature_der),
+        *token,
+    )
+
+
+def validation_material(certificates: Sequence[bytes], crls: Sequence[bytes]) -> tuple[Extension, ...]:
+    """Non-critical extensions that carry what a verifier needs beside the roots (RFC 5126 §6.3.3, §6.3.4).
+
+    Args:
+        certificates: DER certificates of the issuers of signer and seal maker; the same one twice is written once.
+        crls: DER CRLs of those issuers.
+    """
+    extensions: list[Extension] = []
+    if certificates:
+        value = encoder.sequence(*dict.fromkeys(certificates))
+        extensions.append(Extension(oid=CERT_VALUES, value=value))
+    if crls:
+        value = encoder.sequence(encoder.explicit(0, encoder.sequence(*dict.fromkeys(crls))))
+        extensions.append(Extension(oid=REVOCATION_VALUES, value=value))
+    return tuple(extensions)
+
+
+def _extensions(extensions: Sequence[Extension]) -> bytes:
+    """``ExtensionDatas``; ``critical`` is left out when false, as DER asks of a default (X.690 §11.5)."""
+    return encoder.sequence(
+        *(
+            encoder.sequence(
+                encoder.oid(item.oid),
+                *((encoder.boolean(True),) if item.critical else ()),
+                encoder.octet_string(item.value),
+            )
+            for item in extensions
+        )
+    )
+
+
+def _rejected(detail: str) -> RejectedError:
+    return RejectedError(detail, code="ofd.ses.seal-info")
