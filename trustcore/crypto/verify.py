@@ -36,7 +36,9 @@ def verify(public_key_der: bytes, algorithm: SignatureAlgorithm, message: bytes,
     return verify_digest(public_key_der, algorithm, digest(SIGNATURES[algorithm].digest, message), signature)
 
 
-def verify_digest(public_key_der: bytes, algorithm: SignatureAlgorithm, message_digest: bytes, signature: bytes) -> bool:
+def verify_digest(
+    public_key_der: bytes, algorithm: SignatureAlgorithm, message_digest: bytes, signature: bytes
+) -> bool:
     """Whether ``signature`` over a digest is right; for SM2 the digest is e = SM3(Z ‖ M)."""
     if algorithm is SignatureAlgorithm.SM2_SM3:
         try:

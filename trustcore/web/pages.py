@@ -36,9 +36,11 @@ def static_files() -> StaticFiles:
 def language_of(request: Request) -> Language:
     """The language in which the reader wants the page."""
     chosen = request.query_params.get("lang") or request.cookies.get(_COOKIE)
-    if chosen == "zh" or chosen == "en":  # noqa: PLR1714 - narrows to the literal type
-        return chosen
-    wanted = [part.split(";")[0].strip().split("-")[0] for part in request.headers.get("accept-language", "").split(",")]
+    if chosen in {"zh", "en"}:
+        return "en" if chosen == "en" else "zh"
+    wanted = [
+        part.split(";")[0].strip().split("-")[0] for part in request.headers.get("accept-language", "").split(",")
+    ]
     return "en" if negotiate_locale(wanted, ["zh", "en"]) == "en" else "zh"
 
 
