@@ -1,0 +1,1 @@
+"""The rules of e-licences, without input, output, clock or chance."""

@@ -1,0 +1,1 @@
+"""E-licences over HTTP: the JSON interface and the citizens' pages."""
