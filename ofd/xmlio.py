@@ -52,7 +52,7 @@ def parse(data: bytes, *, part: str) -> Element:
     except (etree.XMLSyntaxError, ValueError) as error:
         raise _malformed(part, "is not well-formed XML", "malformed") from error
     info = root.getroottree().docinfo
-    if info.doctype:
+    if info.doctype:  # type: ignore[union-attr] # the stubs of lxml lack it
         raise _malformed(part, "declares a document type", "doctype")
     if (info.encoding or "UTF-8").upper() != "UTF-8":
         raise _malformed(part, "is not UTF-8", "encoding")
@@ -62,13 +62,11 @@ def parse(data: bytes, *, part: str) -> Element:
 
 
 def local_name(node: Element) -> str:
-    """Name without namespace; empty for comments and processing instructions.
+    """Name without namespace.
 
     Raises:
         MalformedError: ``ofd.xml.namespace`` when the element is of a namespace that is not OFD's.
     """
-    if not isinstance(node.tag, str):
-        return ""
     name = etree.QName(node)
     if (name.namespace or "") not in _READ_NAMESPACES:
         raise MalformedError(
@@ -81,7 +79,7 @@ def local_name(node: Element) -> str:
 
 def children(node: Element, name: str) -> tuple[Element, ...]:
     """The child elements with this local name, in order."""
-    return tuple(item for item in node if local_name(item) == name)
+    return tuple(item for item in node.iterchildren("*") if local_name(item) == name)
 
 
 def child(node: Element, name: str) -> Element | None:
@@ -106,14 +104,14 @@ def required(node: Element, name: str) -> Element:
 
 def descendants(node: Element, *names: str) -> tuple[Element, ...]:
     """All elements below with one of these local names, in document order, of whatever namespace OFD readers accept."""
-    return tuple(item for item in node.iter(etree.Element) if etree.QName(item).localname in names and local_name(item))
+    return tuple(item for item in node.iter("*") if etree.QName(item).localname in names and local_name(item))
 
 
 def text(node: Element) -> str:
     """The text of an element without markup, blanks around it removed.
 
     Raises:
-        MalformedError: ``ofd.xml.mixed-content`` when there is markup in it.
+        MalformedError: ``ofd.xml.mixed-content`` when there is an element, comment or instruction in it.
     """
     if len(node):
         name = local_name(node)

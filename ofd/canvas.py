@@ -1,0 +1,267 @@
+"""Drawing on a page or template: text, paths and images become the page objects of GB/T 33190-2016 §8 to §11.
+
+All lengths are millimetres from the top left corner of the page, y downward. Objects are painted in the order they
+were drawn.
+"""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+from ofd.fonts import FontFace, FontStack
+from ofd.resources import ResourceTable
+from ofd.xmlio import Element, element
+from trustcore.errors import RejectedError
+
+__all__ = ["BLACK", "Canvas", "Color", "ObjectRef", "number"]
+
+Color = tuple[int, int, int]
+"""Red, green, blue, 0 to 255."""
+BLACK: Color = (0, 0, 0)
+
+_LAST_BMP = 0xFFFF
+_LINE_CONTROL = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode categories that have no place in one line: controls, surrogates, line and paragraph separators."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectRef:
+    """An object of a page, as CustomTags name it."""
+
+    page_id: int
+    object_id: int
+
+
+def number(value: float) -> str:
+    """A length as OFD writes it: millimetres with at most four decimals, no exponent, no trailing zeros."""
+    shown = f"{value:.4f}".rstrip("0").rstrip(".")
+    return "0" if shown == "-0" else shown
+
+
+class Canvas:
+    """One page or template while it is drawn. Made by :class:`ofd.build.DocumentBuilder`."""
+
+    def __init__(
+        self,
+        page_id: int,
+        *,
+        size_mm: tuple[float, float],
+        fonts: FontStack,
+        resources: ResourceTable,
+        next_id: Callable[[], int],
+    ) -> None:
+        self.id = page_id
+        self.size_mm = size_mm
+        """Width and height."""
+        self.fonts = fonts
+        self._resources = resources
+        self._next_id = next_id
+        self._layer = element(None, "Layer", attributes={"ID": str(next_id())})
+
+    def text(  # noqa: PLR0913 - a text has these properties
+        self,
+        content: str,
+        *,
+        x_mm: float,
+        y_mm: float,
+        size_mm: float,
+        color: Color = BLACK,
+        align: str = "left",
+        spacing_mm: float = 0,
+        bold: bool = False,
+    ) -> tuple[ObjectRef, ...]:
+        """One line of text on a baseline.
+
+        Args:
+            content: the text; one object is made for each change of font.
+            x_mm: where the text starts, is centred or ends, by ``align``.
+            y_mm: the baseline.
+            size_mm: font size (1 em).
+            color: fill colour.
+            align: ``left``, ``center`` or ``right``.
+            spacing_mm: added after each character.
+            bold: thicken the strokes.
+
+        Returns:
+            The objects made, in reading order; none for an empty text.
+
+        Raises:
+            RejectedError: ``ofd.font.missing-glyph``; ``ofd.text.control-character`` for line breaks and the like.
+        """
+        for char in content:
+            if unicodedata.category(char) in _LINE_CONTROL:
+                raise RejectedError(
+                    f"A line of text has the character U+{ord(char):04X}, which cannot stand in a line.",
+                    code="ofd.text.control-character",
+                    code_point=f"U+{ord(char):04X}",
+                )
+        runs = self.fonts.runs(content)
+        width = self.text_width(content, size_mm=size_mm, spacing_mm=spacing_mm)
+        x = x_mm - {"left": 0.0, "center": width / 2, "right": width}[align]
+        refs: list[ObjectRef] = []
+        for face, run in runs:
+            advances = [face.advance(char) * size_mm + spacing_mm for char in run]
+            refs.append(self._text_run(face, run, advances, (x, y_mm, size_mm), color=color, bold=bold))
+            x += sum(advances)
+        return tuple(refs)
+
+    def text_width(self, content: str, *, size_mm: float, spacing_mm: float = 0) -> float:
+        """How wide a line of text gets, in millimetres.
+
+        Raises:
+            RejectedError: ``ofd.font.missing-glyph``.
+        """
+        return self.fonts.width(content) * size_mm + spacing_mm * max(len(content) - 1, 0)
+
+    def path(  # noqa: PLR0913 - a path has these properties
+        self,
+        data: str,
+        *,
+        box_mm: tuple[float, float, float, float],
+        stroke: Color | None = BLACK,
+        fill: Color | None = None,
+        line_width_mm: float = 0.353,
+        even_odd: bool = False,
+    ) -> ObjectRef:
+        """A path.
+
+        Args:
+            data: AbbreviatedData (GB/T 33190-2016 §9.3), such as ``M 0 0 L 10 0 C``, relative to the box's corner.
+            box_mm: x, y, width, height; what is drawn outside is clipped.
+            stroke: line colour, ``None`` for no line.
+            fill: fill colour, ``None`` for none.
+            line_width_mm: width of the line.
+            even_odd: fill by the even-odd rule instead of the non-zero one.
+        """
+        ref, node = self._object("PathObject", box_mm)
+        node.set("Stroke", "true" if stroke else "false")
+        node.set("Fill", "true" if fill else "false")
+        if even_odd:
+            node.set("Rule", "Even-Odd")
+        if stroke:
+            node.set("LineWidth", number(line_width_mm))
+            _color(node, "StrokeColor", stroke)
+        if fill:
+            _color(node, "FillColor", fill)
+        element(node, "AbbreviatedData", data)
+        return ref
+
+    def rectangles(self, boxes_mm: Sequence[tuple[float, float, float, float]], *, fill: Color = BLACK) -> ObjectRef:
+        """Filled rectangles (x, y, width, height) as one object, such as the modules of a two-dimensional code.
+
+        Raises:
+            RejectedError: ``ofd.path.empty`` without any rectangle.
+        """
+        if not boxes_mm:
+            raise RejectedError("A path without rectangles was asked for.", code="ofd.path.empty")
+        left = min(box[0] for box in boxes_mm)
+        top = min(box[1] for box in boxes_mm)
+        right = max(box[0] + box[2] for box in boxes_mm)
+        bottom = max(box[1] + box[3] for box in boxes_mm)
+        parts: list[str] = []
+        for x, y, width, height in boxes_mm:
+            x0, y0, x1, y1 = (number(v) for v in (x - left, y - top, x - left + width, y - top + height))
+            parts.append(f"M {x0} {y0} L {x1} {y0} L {x1} {y1} L {x0} {y1} C")
+        return self.path(" ".join(parts), box_mm=(left, top, right - left, bottom - top), stroke=None, fill=fill)
+
+    def line(
+        self,
+        start_mm: tuple[float, float],
+        end_mm: tuple[float, float],
+        *,
+        color: Color = BLACK,
+        width_mm: float = 0.353,
+    ) -> ObjectRef:
+        """A straight line."""
+        half = width_mm / 2
+        left, top = min(start_mm[0], end_mm[0]) - half, min(start_mm[1], end_mm[1]) - half
+        box = (left, top, abs(end_mm[0] - start_mm[0]) + width_mm, abs(end_mm[1] - start_mm[1]) + width_mm)
+        (x0, y0), (x1, y1) = ((number(x - left), number(y - top)) for x, y in (start_mm, end_mm))
+        return self.path(f"M {x0} {y0} L {x1} {y1}", box_mm=box, stroke=color, line_width_mm=width_mm)
+
+    def image(self, data: bytes, *, box_mm: tuple[float, float, float, float]) -> ObjectRef:
+        """A PNG or JPEG image, stretched to x, y, width, height; the same octets are stored once.
+
+        Raises:
+            RejectedError: ``ofd.image.format`` for other images.
+        """
+        ref, node = self._object("ImageObject", box_mm)
+        node.set("CTM", f"{number(box_mm[2])} 0 0 {number(box_mm[3])} 0 0")
+        node.set("ResourceID", str(self._resources.image(data)))
+        return ref
+
+    def copy_layer(self) -> Element:
+        """The layer drawn so far, to be put into a page."""
+        return deepcopy(self._layer)
+
+    def _text_run(
+        self,
+        face: FontFace,
+        run: str,
+        advances: Sequence[float],
+        place: tuple[float, float, float],
+        *,
+        color: Color,
+        bold: bool,
+    ) -> ObjectRef:
+        x, baseline, size = place
+        ascent = face.ascent * size
+        box = (x, baseline - ascent, sum(advances) + size / 4, ascent + face.descent * size)
+        ref, node = self._object("TextObject", box)
+        node.set("Font", str(self._resources.font(face, run)))
+        node.set("Size", number(size))
+        if bold:
+            node.set("Weight", "700")
+        if color != BLACK:
+            _color(node, "FillColor", color)
+        offset = 0.0
+        for piece in _split_at_astral(run):
+            widths = advances[: len(piece)]
+            advances = advances[len(piece) :]
+            attributes = {"X": number(offset), "Y": number(ascent)}
+            if len(piece) > 1:
+                attributes["DeltaX"] = _deltas(widths[:-1])
+            element(node, "TextCode", piece, attributes)
+            offset += sum(widths)
+        return ref
+
+    def _object(self, name: str, box_mm: tuple[float, float, float, float]) -> tuple[ObjectRef, Element]:
+        if box_mm[2] <= 0 or box_mm[3] <= 0:
+            raise RejectedError("An object needs a width and a height.", code="ofd.object.box")
+        object_id = self._next_id()
+        attributes = {"ID": str(object_id), "Boundary": " ".join(number(value) for value in box_mm)}
+        return ObjectRef(page_id=self.id, object_id=object_id), element(self._layer, name, attributes=attributes)
+
+
+def _split_at_astral(run: str) -> list[str]:
+    """Characters beyond the BMP stand alone: readers that count UTF-16 units then agree on every delta with us."""
+    pieces: list[str] = []
+    joinable = False
+    for char in run:
+        astral = ord(char) > _LAST_BMP
+        if joinable and not astral:
+            pieces[-1] += char
+        else:
+            pieces.append(char)
+        joinable = not astral
+    return pieces
+
+
+def _deltas(widths: Sequence[float]) -> str:
+    """DeltaX with runs of equal values written ``g count value`` (GB/T 33190-2016 §11.3)."""
+    shown = [number(width) for width in widths]
+    parts: list[str] = []
+    position = 0
+    while position < len(shown):
+        count = 1
+        while position + count < len(shown) and shown[position + count] == shown[position]:
+            count += 1
+        short = count <= 2  # noqa: PLR2004 - "g n v" is not shorter than two values
+        parts += [shown[position]] * count if short else ["g", str(count), shown[position]]
+        position += count
+    return " ".join(parts)
+
+
+def _color(parent: Element, name: str, color: Color) -> None:
+    element(parent, name, attributes={"Value": " ".join(str(part) for part in color)})
