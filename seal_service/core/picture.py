@@ -2,7 +2,8 @@
 
 Rules: 国发[1999]25号 (State Council, on seals of administrative organs, enterprises and institutions): round, a star in
 the middle, the name around it from left to right in simplified characters; 42 mm across for a bureau, 45 mm and more
-for larger units, 50 and 60 mm only with the national emblem. The text of the rule was read in reprints, in part. Widths of ring, star and characters are the custom of engravers (GA 241.9 was not at hand) and follow the diameter.
+for larger units, 50 and 60 mm only with the national emblem. The text of the rule was read in reprints, in part. Widths
+of ring, star and characters are the custom of engravers (GA 241.9 was not at hand) and follow the diameter.
 """
 
 from collections.abc import Callable, Iterable

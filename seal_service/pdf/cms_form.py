@@ -1,0 +1,106 @@
+"""The parts of a CMS value that no signature covers, looked at strictly.
+
+Version numbers, sets of algorithms, the signer's name and unknown attributes mean nothing to most verifiers, who skip
+them. A document of which an octet can be changed without notice is not what was issued, so they have to be as RFC 5652
+prescribes; a value that differs is not called wrong, but cannot be called valid.
+"""
+
+from collections.abc import Iterator
+
+from seal_service.pdf.pades import CMS_ALGORITHM_PROTECTION
+from trustcore.asn1 import encoder
+from trustcore.asn1.reader import Node, parse
+from trustcore.crypto.algorithms import RSA_ENCRYPTION, SIGNATURES, DigestAlgorithm
+from trustcore.x509 import oids
+from trustcore.x509.build import digest_identifier, signature_identifier
+from trustcore.x509.certificate import Certificate
+
+__all__ = ["form_problems"]
+
+_INTEGER, _SEQUENCE, _SET, _OCTETS = 0x02, 0x30, 0x31, 0x04
+_CERTIFICATES, _CRLS, _SIGNED, _UNSIGNED = 0xA0, 0xA1, 0xA0, 0xA1
+
+
+def form_problems(value_der: bytes, certificate: Certificate | None) -> tuple[str, ...]:
+    """Name what is not as RFC 5652 prescribes, in English; empty when all is.
+
+    Args:
+        value_der: ContentInfo of a SignedData with one signer, as received.
+        certificate: the signer's, to compare the name in SignerInfo with octet by octet.
+
+    Raises:
+        MalformedError: ``asn1.…``.
+    """
+    return tuple(_problems(parse(value_der), certificate))
+
+
+def _problems(content_info: Node, certificate: Certificate | None) -> Iterator[str]:
+    if len(content_info.children) != 2:
+        yield "ContentInfo has surplus elements"
+    if len(content_info[1].children) != 1:
+        yield "the content is not one value"
+    signed_data = content_info[1][0]
+    tags = [child.tag for child in signed_data.children]
+    if tags not in (
+        [_INTEGER, _SET, _SEQUENCE, *optional, _SET]
+        for optional in ([], [_CERTIFICATES], [_CRLS], [_CERTIFICATES, _CRLS])
+    ):
+        yield "SignedData has other elements than a signature needs"
+        return
+    encapsulated, signers = signed_data[2], signed_data.children[-1]
+    if len(encapsulated.children) > 2 or any(len(child.children) != 1 for child in encapsulated.children[1:]):
+        yield "the encapsulated content has surplus elements"
+    if len(signers.children) != 1:
+        yield "there is not exactly one signer"
+        return
+    signer = signers[0]
+    plain = encapsulated[0].oid() in {oids.CMS_DATA, oids.GM_DATA}
+    if signed_data[0].raw != encoder.integer(1 if plain and signer[0].raw == encoder.integer(1) else 3):
+        yield "the version of SignedData is not the one of RFC 5652 §5.1"
+    if signed_data[1].content != signer[2].raw:
+        yield "digestAlgorithms is not the signer's digest algorithm"
+    for child in signed_data.children[3:-1]:
+        if not child.children or any(item.tag != _SEQUENCE for item in child.children):
+            yield "there are certificates or CRLs of an unknown kind"
+    yield from _signer_problems(signer, certificate)
+
+
+def _signer_problems(signer: Node, certificate: Certificate | None) -> Iterator[str]:
+    tags = [child.tag for child in signer.children]
+    shape = [_INTEGER, tags[1], _SEQUENCE, _SIGNED, _SEQUENCE, _OCTETS] if len(tags) > 1 else []
+    if tags not in (shape, [*shape, _UNSIGNED]):
+        yield "SignerInfo has other elements than a signature needs"
+        return
+    if signer[0].raw != encoder.integer(1 if signer[1].tag == _SEQUENCE else 3):
+        yield "the version of SignerInfo is not the one of RFC 5652 §5.3"
+    named = (
+        certificate is not None
+        and signer[1].tag == _SEQUENCE
+        and signer[1].raw == encoder.sequence(certificate.issuer_der, encoder.integer(certificate.serial_number))
+    )
+    if not named and signer[1].tag == _SEQUENCE:
+        yield "the signer is named in other words than in the certificate"
+    yield from _algorithm_problems(signer)
+    for attribute in signer.children[6].children if len(tags) == 7 else ():
+        if len(attribute.children) != 2 or attribute[0].oid() != oids.SIGNATURE_TIME_STAMP:
+            yield "there is an unsigned attribute that is not known"
+        elif attribute[1].tag != _SET or len(attribute[1].children) != 1:
+            yield "the unsigned time stamp is not one value"
+
+
+def _algorithm_problems(signer: Node) -> Iterator[str]:
+    null = encoder.null()
+    digests = {digest_identifier(algorithm) for algorithm in DigestAlgorithm}
+    digests |= {encoder.sequence(parse(der)[0].raw, null) for der in digests}
+    if signer[2].raw not in digests:
+        yield "the digest algorithm is written in an unknown way"
+    signatures = {signature_identifier(algorithm) for algorithm in SIGNATURES}
+    signatures |= {encoder.sequence(encoder.oid(oid), null) for oid in (RSA_ENCRYPTION, oids.SM2_SIGNATURE)}
+    signatures.add(encoder.sequence(encoder.oid(oids.SM2_SIGNATURE)))
+    if signer[4].raw not in signatures:
+        yield "the signature algorithm is written in an unknown way"
+    for attribute in signer[3].children:
+        if attribute[0].oid() == CMS_ALGORITHM_PROTECTION:
+            protected = attribute[1][0]
+            if protected[0].raw != signer[2].raw or protected[1].content != signer[4].content:
+                yield "the algorithms are not those the signer protected (RFC 6211)"
