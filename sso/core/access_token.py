@@ -57,7 +57,7 @@ def read(token: str, keys: KeySet, *, issuer: str, audience: str, now: datetime)
     """Verify a token for one audience (RFC 9068 §4). Whether it has been revoked is the store's to say.
 
     Raises:
-        UnauthenticatedError: ``sso.token.*``; the sentence does not tell which check failed.
+        UnauthenticatedError: ``auth.token.*``; the sentence does not tell which check failed.
     """
     found = verify(token, keys, typ=TokenType.ACCESS_TOKEN)
     texts = {name: found.get(name) for name in ("sub", "client_id", "jti", "scope")}
@@ -85,4 +85,4 @@ def _check_claims(
 
 
 def _refused(reason: str) -> UnauthenticatedError:
-    return UnauthenticatedError("The access token is not valid here.", code=f"sso.token.{reason}")
+    return UnauthenticatedError("The access token is not valid here.", code=f"auth.token.{reason}")

@@ -18,6 +18,7 @@ __all__ = [
     "error_location",
     "needs_login",
     "read_request",
+    "read_subject_hint",
     "resolve_target",
     "success_location",
 ]
@@ -110,6 +111,23 @@ def read_request(
         max_age=_max_age(parameters.get("max_age")),
         subject_hint=subject_hint,
     )
+
+
+def read_subject_hint(parameters: Mapping[str, str], hinted: Mapping[str, object] | None) -> str | None:
+    """``sub`` of the ``id_token_hint``.
+
+    Args:
+        parameters: of the request.
+        hinted: claims of the hint where it is an ID token of ours, expired or not.
+
+    Raises:
+        OAuthError: ``invalid_request`` where a hint was sent that is not.
+    """
+    if "id_token_hint" not in parameters:
+        return None
+    if hinted is None:
+        raise _invalid("id_token_hint is not an ID token of this provider.", "hint")
+    return str(hinted["sub"])
 
 
 def _refuse_unsupported(parameters: Mapping[str, str]) -> None:

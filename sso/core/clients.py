@@ -89,7 +89,7 @@ class RedirectTarget:
     @property
     def form_action_source(self) -> str:
         """What Content-Security-Policy ``form-action`` must allow, as Chromium applies it to redirects too."""
-        return origin_of(self.uri)
+        return _form_action_source(self.uri)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,15 +111,16 @@ class PostLogoutTarget:
         """The URI, with ``state`` where the client gave one."""
         return _with_query(self.uri, {"state": state}) if state else self.uri
 
-    @property
-    def form_action_source(self) -> str:
-        """As for :class:`RedirectTarget`."""
-        return origin_of(self.uri)
-
 
 def _with_query(uri: str, parameters: Mapping[str, str]) -> str:
     separator = "&" if "?" in uri else "?"
     return f"{uri}{separator}{urlencode(parameters)}"
+
+
+def _form_action_source(uri: str) -> str:
+    """The origin; for an IPv6 host the scheme, because the policy's grammar has no such hosts (CSP Level 3 §2.3.1)."""
+    origin = origin_of(uri)
+    return f"{urlsplit(uri).scheme}:" if "[" in origin else origin
 
 
 def secret_digest(secret: str) -> str:

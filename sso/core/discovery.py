@@ -31,7 +31,6 @@ def metadata(issuer: str) -> dict[str, object]:
             "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "name",
             "preferred_username", "roles",
         ],
-        "ui_locales_supported": ["zh", "en"],
         "claims_parameter_supported": False,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,

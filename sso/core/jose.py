@@ -85,7 +85,7 @@ def verify(token: str, keys: KeySet, *, typ: TokenType) -> dict[str, Any]:
     """Claims of a token that one of ``keys`` signed. What the claims say is for the caller to check.
 
     Raises:
-        UnauthenticatedError: ``sso.token.malformed``, ``.header``, ``.key-unknown`` or ``.signature``.
+        UnauthenticatedError: ``auth.token.malformed``, ``.header``, ``.key-unknown`` or ``.signature``.
     """
     if len(token) > _MAX_TOKEN or not token.isascii():
         raise _refused("malformed")
@@ -110,7 +110,7 @@ def verify(token: str, keys: KeySet, *, typ: TokenType) -> dict[str, Any]:
 
 
 def _refused(reason: str) -> UnauthenticatedError:
-    return UnauthenticatedError("The token is not one of ours.", code=f"sso.token.{reason}")
+    return UnauthenticatedError("The token is not one of ours.", code=f"auth.token.{reason}")
 
 
 def _json(value: Mapping[str, object]) -> bytes:
