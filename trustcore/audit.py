@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, String, select
+from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from trustcore.crypto.digests import sm3
@@ -19,6 +19,8 @@ from trustcore.report import Report, ReportBuilder
 __all__ = ["AuditRow", "record", "rows", "verify_chain"]
 
 _GENESIS = bytes(32)
+_CHAIN_LOCK = 0x58494E59494E
+"""Number of the advisory lock that whoever appends holds."""
 _CLAUSE = "GB/T 22239-2019 §8.1.4.3"
 
 
@@ -48,15 +50,18 @@ def _digest(row: AuditRow) -> bytes:
     return sm3(row.previous + canonical.encode())
 
 
-def record(  # noqa: PLR0913 - one argument per column
+def record(
     session: Session, *, at: datetime, actor: str, action: str, subject: str, facts: Mapping[str, str] | None = None
 ) -> AuditRow:
     """Append a row to the chain in the caller's transaction.
 
-    Two transactions that append at once cannot both commit: the row number is the primary key. On SQLite the
-    transaction already holds the write lock; on PostgreSQL the last row is locked.
+    Transactions append one after the other: on SQLite each already holds the write lock, on PostgreSQL an advisory
+    lock is held until the transaction ends (a lock on the last row would show the waiting one a row that is no longer
+    the last).
     """
-    last = session.scalars(select(AuditRow).order_by(AuditRow.number.desc()).limit(1).with_for_update()).first()
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
+    last = session.scalars(select(AuditRow).order_by(AuditRow.number.desc()).limit(1)).first()
     row = AuditRow(
         number=last.number + 1 if last else 1,
         at=at,

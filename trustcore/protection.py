@@ -48,7 +48,7 @@ class FieldCipher:
         return sm4.open_sealed(self._encryption_key, base64.b64decode(sealed)).decode()
 
     def lookup(self, text: str) -> str:
-        """Hex of the keyed HMAC-SM3 (GB/T 15852.2-2024): equal texts, equal values, nothing to learn without the key."""
+        """Hex of the keyed HMAC-SM3 (GB/T 15852.2-2024): equal texts give equal values; useless without the key."""
         return hmac.new(self._lookup_key, text.encode(), "sm3").hexdigest()
 
 

@@ -117,7 +117,7 @@ class ReportBuilder:
         self._steps: list[Step] = []
         self.facts: dict[str, str] = {}
 
-    def add(  # noqa: PLR0913 - one argument per field of a step
+    def add(
         self, status: Status, code: str, *, zh: str, en: str, clause: str, evidence: Mapping[str, str] | None = None
     ) -> Status:
         """Append a step and return its status, so that a caller can branch on it."""
@@ -127,7 +127,7 @@ class ReportBuilder:
         )
         return status
 
-    def check(  # noqa: PLR0913 - one argument per field of a step
+    def check(
         self, ok: bool, code: str, *, zh: str, en: str, clause: str, evidence: Mapping[str, str] | None = None
     ) -> bool:
         """Append a step that passed or failed, and return whether it passed."""

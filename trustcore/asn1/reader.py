@@ -133,7 +133,7 @@ class Node:
 
     def octets(self) -> bytes:
         """An OCTET STRING, also in BER's constructed form."""
-        if self.tag == 0x24:  # noqa: PLR2004 - constructed OCTET STRING, X.690 §8.7.3
+        if self.tag == 0x24:
             return b"".join(child.octets() for child in self.children)
         return self.expect(0x04).content
 
@@ -147,7 +147,7 @@ class Node:
     def named_bits(self) -> frozenset[int]:
         """The numbers of the set bits of a BIT STRING."""
         content = self.expect(0x03).content
-        if not content or content[0] > 7:  # noqa: PLR2004 - unused bits of the last octet
+        if not content or content[0] > 7:
             raise _malformed("a bit string with a wrong count of unused bits", "bit-string", self.offset)
         return frozenset(8 * i + b for i, octet in enumerate(content[1:]) for b in range(8) if octet & 0x80 >> b)
 
@@ -165,7 +165,7 @@ class Node:
         """A UTCTime or GeneralizedTime as aware UTC; a missing zone is taken as UTC, missing seconds as zero."""
         text = self.expect(0x17, 0x18).content
         try:
-            return _time(text.decode("ascii"), short_year=self.tag == 0x17)  # noqa: PLR2004 - UTCTime
+            return _time(text.decode("ascii"), short_year=self.tag == 0x17)
         except (ValueError, OverflowError):
             raise _malformed("a time that cannot be read", "time", self.offset) from None
 
@@ -174,7 +174,7 @@ def _time(text: str, *, short_year: bool) -> datetime:
     zone = UTC
     if text.endswith("Z"):
         text = text[:-1]
-    elif len(text) > 5 and text[-5] in "+-":  # noqa: PLR2004 - +hhmm
+    elif len(text) > 5 and text[-5] in "+-":
         sign = -1 if text[-5] == "-" else 1
         offset = sign * timedelta(hours=int(text[-4:-2]), minutes=int(text[-2:]))
         zone = timezone(offset)
@@ -195,7 +195,7 @@ def _time(text: str, *, short_year: bool) -> datetime:
 def _read(buffer: bytes, offset: int, limit: int, depth: int) -> Node:
     if depth > MAX_DEPTH:
         raise _malformed(f"more than {MAX_DEPTH} levels of nesting", "depth", offset)
-    if limit - offset < 2:  # noqa: PLR2004 - identifier and length octets
+    if limit - offset < 2:
         raise _malformed("a value is cut short", "truncated", offset)
     tag = buffer[offset]
     if tag & _HIGH_TAG == _HIGH_TAG:

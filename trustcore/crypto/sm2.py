@@ -71,7 +71,7 @@ def public_key_der(public_point: bytes) -> bytes:
 def public_point(public_key: bytes) -> bytes:
     """The point of a DER SubjectPublicKeyInfo; also where the algorithm itself is the curve's OID (GM/T 0015-2023)."""
     algorithm, key = parse(public_key).expect(0x30).children[:2]
-    oids = {child.oid() for child in algorithm.children if child.tag == 0x06}  # noqa: PLR2004 - OBJECT IDENTIFIER
+    oids = {child.oid() for child in algorithm.children if child.tag == 0x06}
     if SM2_CURVE not in oids:
         raise _bad_key("the public key is not an SM2 key")
     return key.bit_string()
@@ -83,7 +83,7 @@ def z_value(public_point: bytes, identifier: bytes = DEFAULT_ID) -> bytes:
 
 
 def message_digest(public_point: bytes, message: bytes, identifier: bytes = DEFAULT_ID) -> bytes:
-    """e = SM3(Z ‖ M), what a machine signs (GB/T 32918.2-2016 §6.1, steps A1 and A2)."""
+    """E = SM3(Z ‖ M), what a machine signs (GB/T 32918.2-2016 §6.1, steps A1 and A2)."""
     return sm3(z_value(public_point, identifier) + message)
 
 

@@ -3,6 +3,7 @@
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from trustcore.crypto import sm2
@@ -49,16 +50,19 @@ def verify_digest(
         key = serialization.load_der_public_key(public_key_der)
     except ValueError as error:
         raise MalformedError("the public key cannot be read", code="crypto.key") from error
-    prehashed = Prehashed(_HASHES[SIGNATURES[algorithm].digest])
     try:
-        if isinstance(key, rsa.RSAPublicKey) and SIGNATURES[algorithm].curve_oid is None:
-            if key.key_size < _MIN_RSA_BITS:
-                return False
-            key.verify(signature, message_digest, padding.PKCS1v15(), prehashed)
-            return True
-        if isinstance(key, ec.EllipticCurvePublicKey) and algorithm is SignatureAlgorithm.ECDSA_SHA256:
-            key.verify(signature, message_digest, ec.ECDSA(prehashed))
-            return isinstance(key.curve, ec.SECP256R1)
+        return _verify_with(key, algorithm, message_digest, signature)
     except (InvalidSignature, ValueError):
         return False
+
+
+def _verify_with(key: PublicKeyTypes, algorithm: SignatureAlgorithm, message_digest: bytes, signature: bytes) -> bool:
+    details = SIGNATURES[algorithm]
+    prehashed = Prehashed(_HASHES[details.digest])
+    if isinstance(key, rsa.RSAPublicKey) and details.curve_oid is None and key.key_size >= _MIN_RSA_BITS:
+        key.verify(signature, message_digest, padding.PKCS1v15(), prehashed)
+        return True
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1) and details.curve_oid:
+        key.verify(signature, message_digest, ec.ECDSA(prehashed))
+        return True
     return False
