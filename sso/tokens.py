@@ -117,16 +117,18 @@ class Tokens:
         digest = sessions.stored_form(redemption.code)
         issued = store.code_by_digest(session, digest)
         if issued is not None and issued.client_id == client.client_id and issued.used_at is not None:
-            return self._refuse_reuse(session, issued, digest, now)
+            self._revoke_reused(session, issued, digest, now)
+            return None
         issued = check_redemption(issued, redemption, client=client, now=now)
         login = store.session_by_sid(session, issued.sid)
         if login is None or not self._logins.is_live(*login, now=now):
             return None
         if not store.claim_code(session, digest, now=now):
-            return self._refuse_reuse(session, issued, digest, now)
+            self._revoke_reused(session, issued, digest, now)
+            return None
         return self._reserve(session, client, issued.scopes, issued, now, code_digest=digest)
 
-    def _refuse_reuse(self, session: Session, issued: IssuedCode, code_digest: str, now: datetime) -> None:
+    def _revoke_reused(self, session: Session, issued: IssuedCode, code_digest: str, now: datetime) -> None:
         revoked = store.revoke_tokens_of_code(session, code_digest, now=now)
         audit.record(
             session, at=now, actor=f"client:{issued.client_id}", action="sso.code.reused",
