@@ -1,0 +1,47 @@
+"""From rows of tables to the values that use cases answer with."""
+
+from sqlalchemy.orm import Session
+
+from licence_service import store
+from licence_service.core.licence import DocumentInfo, Form, Licence, report_from_json
+from licence_service.core.record import LicenceRecord
+from licence_service.core.states import LicenceState
+from licence_service.models import DocumentRow, LicenceRow
+from trustcore.errors import NotFoundError
+from trustcore.protection import FieldCipher
+
+__all__ = ["record_of", "view"]
+
+
+def record_of(row: LicenceRow, cipher: FieldCipher) -> LicenceRecord:
+    """The record, its ID number decrypted."""
+    return LicenceRecord.from_json(row.record, representative_id=cipher.decrypt(row.representative_id))
+
+
+def view(session: Session, row: LicenceRow | None, cipher: FieldCipher) -> Licence:
+    """The licence of a row. Raises ``NotFoundError`` (``licence.not-found``) for ``None``."""
+    if row is None:
+        raise NotFoundError("There is no such licence.", code="licence.not-found")
+    return Licence(
+        identifier=row.identifier,
+        token=row.token,
+        address=row.address,
+        record=record_of(row, cipher),
+        issuer=row.issuer_name,
+        state=LicenceState(row.state),
+        state_reason=row.state_reason,
+        state_changed_at=row.state_changed_at,
+        issued_at=row.issued_at,
+        documents=tuple(_document_info(document) for document in store.documents(session, row.id)),
+    )
+
+
+def _document_info(row: DocumentRow) -> DocumentInfo:
+    return DocumentInfo(
+        form=Form(row.form),
+        sha256=row.sha256,
+        sm3=row.sm3,
+        size_bytes=row.size_bytes,
+        created_at=row.created_at,
+        report=report_from_json(row.report) if row.report else None,
+    )
