@@ -64,6 +64,7 @@ public final class Judge {
         byte[] seal = Files.readAllBytes(files.get(3));
         byte[] signedValue = Files.readAllBytes(files.get(4));
 
+        claim("root-certificate", () -> certificate(root).verify(certificate(root).getPublicKey(), PROVIDER));
         claim("issuing-certificate", () -> certificate(issuing).verify(certificate(root).getPublicKey(), PROVIDER));
         claim("crl", () -> crl(crl).verify(certificate(issuing).getPublicKey(), PROVIDER));
         claim("seal-maker-path", () -> validatePath(maker(seal), root, issuing, crl));
