@@ -1,0 +1,54 @@
+"""Chains and CRLs for documents, asked for again before they are out of date."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+
+from seal_service.core.material import ValidationMaterial, validation_material
+from seal_service.ports import Certificates
+from seal_service.settings import SealSettings
+from trustcore.x509.certificate import Certificate
+
+__all__ = ["Material", "MaterialCache"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What travels in a document, and the root it leads to."""
+
+    travels: ValidationMaterial
+    root: Certificate
+    asked_at: datetime
+
+
+class MaterialCache:
+    """Keeps the material of each hierarchy. Safe to share between threads."""
+
+    def __init__(self, certificates: Certificates, settings: SealSettings, clock: Callable[[], datetime]) -> None:
+        self._certificates = certificates
+        self._settings = settings
+        self._clock = clock
+        self._known: dict[tuple[str, ...], Material] = {}
+        self._lock = Lock()
+
+    def get(self, authorities: tuple[str, ...]) -> Material:
+        """Material of a hierarchy, issuing authority first."""
+        now = self._clock()
+        with self._lock:
+            known = self._known.get(authorities)
+        if known is not None and self._fresh(known, now):
+            return known
+        chain = self._certificates.chain(authorities[0])
+        crls = tuple(self._certificates.crl(authority) for authority in authorities)
+        material = Material(
+            travels=validation_material(chain, crls), root=Certificate.from_der(chain[-1]), asked_at=now
+        )
+        with self._lock:
+            self._known[authorities] = material
+        return material
+
+    def _fresh(self, material: Material, now: datetime) -> bool:
+        until = material.travels.fresh_until
+        young = material.asked_at <= now < material.asked_at + self._settings.refresh_after
+        return young and (until is None or now < until - self._settings.refresh_before)

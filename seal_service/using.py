@@ -1,0 +1,113 @@
+"""The record of uses: reserved before a key signs, finished after; nothing that was signed is unknown."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from seal_service import store
+from seal_service.core.seal import SealState, check_usable
+from seal_service.models import UseRow
+from trustcore import audit
+from trustcore.crypto.digests import sm3
+from trustcore.database import Database
+from trustcore.errors import ConflictError, InternalError
+
+__all__ = ["Use", "UseLog"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What is about to be signed with which seal for whom."""
+
+    seal_id: str
+    kind: str
+    content_digest: str
+    """Hex."""
+    actor: str
+    request_id: str | None
+    request_digest: str | None
+    """SM3 of the whole request, hex."""
+
+
+class UseLog:
+    """Writes the record. Safe to share between threads."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+
+    def earlier_answer(self, seal_id: str, request_id: str | None, request_digest: str | None) -> bytes | None:
+        """The answer that this request got before.
+
+        Raises:
+            ConflictError: ``seal.request.other-body``.
+        """
+        if request_id is None:
+            return None
+        with self._database.transaction() as session:
+            row = store.find_use(session, seal_id, request_id)
+        if row is None:
+            return None
+        _check_same(row, request_digest)
+        return row.answer
+
+    def reserve(self, use: Use) -> int:
+        """Store the intent, if the seal may be used now; returns the number of the use.
+
+        Raises:
+            RejectedError: ``seal.use.…``.
+            ConflictError: ``seal.request.other-body``, or ``seal.request.answered`` when another call was faster.
+        """
+        now = self._clock()
+        with self._database.transaction() as session:
+            seal = store.load_seal(session, use.seal_id, lock=True)
+            if seal.valid_from is None or seal.valid_until is None:
+                check_usable(SealState.MAKING, valid_from=now, valid_until=now, at=now)
+                raise InternalError("A finished seal has no period.", code="seal.period.missing")
+            check_usable(SealState(seal.state), valid_from=seal.valid_from, valid_until=seal.valid_until, at=now)
+            row = store.find_use(session, use.seal_id, use.request_id) if use.request_id is not None else None
+            if row is not None:
+                _check_same(row, use.request_digest)
+                if row.answer is not None:
+                    raise ConflictError("The request was answered meanwhile.", code="seal.request.answered")
+            else:
+                row = UseRow(seal_id=use.seal_id, request_id=use.request_id, request_digest=use.request_digest)
+                session.add(row)
+            row.kind, row.content_digest, row.actor = use.kind, use.content_digest, use.actor
+            row.reserved_at, row.outcome, row.error_code = now, "reserved", None
+            session.flush()
+            audit.record(
+                session, at=now, actor=use.actor, action="seal.use.reserved", subject=use.seal_id,
+                facts={"use": str(row.id), "kind": use.kind, "digest": use.content_digest},
+            )  # fmt: skip
+            return row.id
+
+    def finish(self, use_id: int, answer: bytes) -> None:
+        """Store that the use is done; the answer itself is kept where the request may come again."""
+        now = self._clock()
+        with self._database.transaction() as session:
+            row = store.load_use(session, use_id)
+            row.outcome, row.finished_at = "done", now
+            row.result_digest = sm3(answer).hex()
+            if row.request_id is not None:
+                row.answer = answer
+            audit.record(
+                session, at=now, actor=row.actor, action="seal.use.done", subject=row.seal_id,
+                facts={"use": str(use_id), "result_sm3": row.result_digest},
+            )  # fmt: skip
+
+    def fail(self, use_id: int, code: str) -> None:
+        """Store that the use failed."""
+        now = self._clock()
+        with self._database.transaction() as session:
+            row = store.load_use(session, use_id)
+            row.outcome, row.finished_at, row.error_code = "failed", now, code
+            audit.record(
+                session, at=now, actor=row.actor, action="seal.use.failed", subject=row.seal_id,
+                facts={"use": str(use_id), "error": code},
+            )  # fmt: skip
+
+
+def _check_same(row: UseRow, request_digest: str | None) -> None:
+    if row.request_digest != request_digest:
+        raise ConflictError("This request id was used with another request.", code="seal.request.other-body")
