@@ -21,12 +21,11 @@ installed() {
   dpkg-query -W -f '${db:Status-Abbrev}\n' "$1" 2>/dev/null | grep -q '^[hi]i'
 }
 
-# A need is written "test|package [package…]": the packages are installed when the test fails.
 has_command() { command -v "$1" >/dev/null 2>&1; }
 python_is_new_enough() {
   "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
-# Ubuntu keeps LXGW WenKai under Debian's name; an older one has only the TrueType variants of other CJK fonts.
+# The first of these that this system's archive has; fonts go by several names.
 first_known_package() {
   local name
   for name in "$@"; do
@@ -56,9 +55,6 @@ if ! has_command dpkg-query || ! has_command apt-get; then
 fi
 
 python_is_new_enough python3 || python_is_new_enough /usr/bin/python3 || want python3 python3-venv
-if ! python_is_new_enough python3 && ! python_is_new_enough /usr/bin/python3 && installed python3; then
-  missing+=(python3-venv)
-fi
 has_command cc || want gcc
 want softhsm2 libc6-dev libssl-dev libp11-kit-dev p11-kit openssl ca-certificates poppler-utils fonts-hanazono
 want fonts-lxgw-wenkai

@@ -13,6 +13,7 @@ from pathlib import Path
 import judge_bouncycastle
 import judge_gmssl
 import judge_ofdrw
+import judge_openid
 import judge_openssl
 import judge_pdf
 import judge_zbar
@@ -33,6 +34,7 @@ JUDGES: tuple[tuple[str, Judge], ...] = (
     ("pdfsig", judge_pdf.judge_pdfsig),
     ("pyHanko", judge_pdf.judge_pyhanko),
     ("zbar", judge_zbar.judge),
+    ("openid-client", judge_openid.judge),
 )
 """In this order: zbar reads the page that ofdrw has drawn."""
 
