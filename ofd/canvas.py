@@ -59,7 +59,7 @@ class Canvas:
         self._next_id = next_id
         self._layer = element(None, "Layer", attributes={"ID": str(next_id())})
 
-    def text(  # noqa: PLR0913 - a text has these properties
+    def text(
         self,
         content: str,
         *,
@@ -114,7 +114,7 @@ class Canvas:
         """
         return self.fonts.width(content) * size_mm + spacing_mm * max(len(content) - 1, 0)
 
-    def path(  # noqa: PLR0913 - a path has these properties
+    def path(
         self,
         data: str,
         *,
@@ -257,7 +257,7 @@ def _deltas(widths: Sequence[float]) -> str:
         count = 1
         while position + count < len(shown) and shown[position + count] == shown[position]:
             count += 1
-        short = count <= 2  # noqa: PLR2004 - "g n v" is not shorter than two values
+        short = count <= 2
         parts += [shown[position]] * count if short else ["g", str(count), shown[position]]
         position += count
     return " ".join(parts)

@@ -110,7 +110,7 @@ class PreparedSeal:
         return Seal.parse(parse(self.to_be_signed)[1].raw)
 
 
-def prepare(  # noqa: PLR0913 - what a seal is made of
+def prepare(
     package: bytes,
     *,
     seal_der: bytes,

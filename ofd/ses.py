@@ -192,7 +192,7 @@ class SealSignature:
             MalformedError: ``ofd.ses.…`` or ``asn1.…``; ``ofd.ses.version`` for generations not read here.
         """
         node = parse(der).expect(_SEQUENCE)
-        if len(node.children) == 2:  # noqa: PLR2004 - GM/T 0031-2014 has two elements, GB/T 38540 four or five
+        if len(node.children) == 2:
             raise _unknown_version(1)
         variants: list[str] = []
         fields = Fields(node)
@@ -230,7 +230,7 @@ def _to_be_signed(node: Node, variants: list[str]) -> ToBeSigned:
 
 def _seal(node: Node, variants: list[str]) -> Seal:
     fields = Fields(node.expect(_SEQUENCE))
-    if len(node.children) == 2:  # noqa: PLR2004 - GM/T 0031-2014 has two elements, GB/T 38540 four
+    if len(node.children) == 2:
         raise _unknown_version(1)
     info = fields.next(_SEQUENCE)
     result = Seal(
@@ -316,7 +316,7 @@ def _extension(node: Node, variants: list[str]) -> Extension:
 
 def _signature(node: Node, variants: list[str]) -> bytes:
     value = node.bit_string()
-    if len(value) == 64:  # noqa: PLR2004 - r and s of 32 octets each; DER of an SM2 signature is longer than that
+    if len(value) == 64:
         variants.append("raw-signature")
     return value
 

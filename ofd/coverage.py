@@ -1,0 +1,195 @@
+"""What a document shows, and whether a seal protects all of it.
+
+OFD has no ByteRange: each signer lists the files it protects, and a file that is not listed may be changed at will
+without breaking any digest (unsigned template, swapped font, DocRoot turned to other pages). So everything that can be
+reached from OFD.xml is compared with what the signature protects (GB/T 33190-2016 §6 to §18 for the links).
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ofd import xmlio
+from ofd.loc import resolve
+from ofd.package import Package
+from ofd.structure import ROOT, read_part
+from ofd.xmlio import Element
+from trustcore.errors import TrustError
+
+__all__ = ["Kind", "Reachable", "find_reachable"]
+
+
+class Kind(StrEnum):
+    """What a part is for."""
+
+    ROOT = "root"
+    DOCUMENT = "document"
+    PAGE = "page"
+    TEMPLATE = "template"
+    RESOURCE = "resource"
+    FONT = "font"
+    MEDIA = "media"
+    PROFILE = "colour-profile"
+    ANNOTATION_LIST = "annotation-list"
+    ANNOTATION = "annotation"
+    VERSION = "version"
+    VERSION_FILE = "version-file"
+    COVER = "cover"
+    ATTACHMENT_LIST = "attachment-list"
+    ATTACHMENT = "attachment"
+    TAG_LIST = "tag-list"
+    TAG = "tag"
+    EXTENSION_LIST = "extension-list"
+    EXTENSION = "extension"
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether a change of it changes what a reader sees."""
+        return self not in _NOT_SHOWN
+
+
+_NOT_SHOWN = {
+    Kind.ROOT,
+    Kind.COVER,
+    Kind.ATTACHMENT_LIST,
+    Kind.ATTACHMENT,
+    Kind.TAG_LIST,
+    Kind.TAG,
+    Kind.EXTENSION_LIST,
+    Kind.EXTENSION,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reachable:
+    """The closure of OFD.xml."""
+
+    parts: Mapping[str, Kind]
+    """Entry name to kind, in the order found."""
+    missing: Mapping[str, Kind] = field(default_factory=dict)
+    """Linked and not in the package: whoever adds such a file later adds content."""
+    problems: tuple[TrustError, ...] = ()
+    """Parts that cannot be read, and links that cannot be resolved strictly."""
+
+
+_Link = tuple[str, Kind]
+_Links = Iterator[_Link]
+
+
+def find_reachable(package: Package) -> Reachable:
+    """Follow every link from OFD.xml, signatures left out. Never raises for what the package holds."""
+    parts: dict[str, Kind] = {}
+    missing: dict[str, Kind] = {}
+    problems: list[TrustError] = []
+    seen: set[_Link] = set()
+    waiting: deque[_Link] = deque([(ROOT, Kind.ROOT)])
+    while waiting:
+        link = waiting.popleft()
+        if link in seen:
+            continue
+        seen.add(link)
+        name, kind = link
+        found = parts if name in package else missing
+        # A file may be linked as an attachment and as a page: what shows it counts.
+        if name not in found or kind.is_shown:
+            found[name] = kind
+        if name not in package:
+            continue
+        try:
+            waiting.extend(_links(package, name, kind))
+        except TrustError as error:
+            problems.append(error)
+    return Reachable(parts=parts, missing=missing, problems=tuple(problems))
+
+
+def _links(package: Package, name: str, kind: Kind) -> list[_Link]:
+    """The parts that a part links to."""
+    if kind not in _READERS:
+        return []
+    root_name, reader = _READERS[kind]
+    root = read_part(package, name, root_name)
+    return list(reader(root, name))
+
+
+def _root_links(root: Element, name: str) -> _Links:
+    for body in xmlio.children(root, "DocBody"):
+        yield from _texts(body, name, ("DocRoot", Kind.DOCUMENT))
+        yield from _texts(xmlio.required(body, "DocInfo"), name, ("Cover", Kind.COVER))
+        versions = xmlio.child(body, "Versions")
+        for version in () if versions is None else xmlio.children(versions, "Version"):
+            yield resolve(xmlio.attribute(version, "BaseLoc"), holder=name), Kind.VERSION
+
+
+def _version_links(root: Element, name: str) -> _Links:
+    yield from _texts(root, name, ("DocRoot", Kind.DOCUMENT))
+    files = xmlio.child(root, "FileList")
+    if files is not None:
+        for item in xmlio.children(files, "File"):
+            yield resolve(xmlio.text(item), holder=name), Kind.VERSION_FILE
+
+
+def _document_links(root: Element, name: str) -> _Links:
+    common = xmlio.required(root, "CommonData")
+    yield from _texts(common, name, ("PublicRes", Kind.RESOURCE), ("DocumentRes", Kind.RESOURCE))
+    yield from _base_locations(common, name, "TemplatePage", Kind.TEMPLATE)
+    yield from _base_locations(xmlio.required(root, "Pages"), name, "Page", Kind.PAGE)
+    yield from _texts(
+        root,
+        name,
+        ("Annotations", Kind.ANNOTATION_LIST),
+        ("CustomTags", Kind.TAG_LIST),
+        ("Attachments", Kind.ATTACHMENT_LIST),
+        ("Extensions", Kind.EXTENSION_LIST),
+    )
+
+
+def _page_links(root: Element, name: str) -> _Links:
+    yield from _texts(root, name, ("PageRes", Kind.RESOURCE))
+
+
+def _resource_links(root: Element, name: str) -> _Links:
+    base = root.get("BaseLoc", "")
+    for node in xmlio.descendants(root, "FontFile", "MediaFile"):
+        kind = Kind.FONT if xmlio.local_name(node) == "FontFile" else Kind.MEDIA
+        yield resolve(xmlio.text(node), holder=name, base=base), kind
+    for node in xmlio.descendants(root, "ColorSpace"):
+        profile = node.get("Profile")
+        if profile:
+            yield resolve(profile, holder=name, base=base), Kind.PROFILE
+
+
+def _file_links(kind: Kind, *names: str) -> Callable[[Element, str], _Links]:
+    """Links of Annotations, Attachments, CustomTags and Extensions: locations as text, at any depth."""
+
+    def links(root: Element, name: str) -> _Links:
+        for node in xmlio.descendants(root, *names):
+            yield resolve(xmlio.text(node), holder=name), kind
+
+    return links
+
+
+def _texts(node: Element, holder: str, *wanted: _Link) -> _Links:
+    for name, kind in wanted:
+        for item in xmlio.children(node, name):
+            yield resolve(xmlio.text(item), holder=holder), kind
+
+
+def _base_locations(node: Element, holder: str, name: str, kind: Kind) -> _Links:
+    for item in xmlio.children(node, name):
+        yield resolve(xmlio.attribute(item, "BaseLoc"), holder=holder), kind
+
+
+_READERS: dict[Kind, tuple[str, Callable[[Element, str], _Links]]] = {
+    Kind.ROOT: ("OFD", _root_links),
+    Kind.VERSION: ("DocVersion", _version_links),
+    Kind.DOCUMENT: ("Document", _document_links),
+    Kind.PAGE: ("Page", _page_links),
+    Kind.TEMPLATE: ("Page", _page_links),
+    Kind.RESOURCE: ("Res", _resource_links),
+    Kind.ANNOTATION_LIST: ("Annotations", _file_links(Kind.ANNOTATION, "FileLoc")),
+    Kind.ATTACHMENT_LIST: ("Attachments", _file_links(Kind.ATTACHMENT, "FileLoc")),
+    Kind.TAG_LIST: ("CustomTags", _file_links(Kind.TAG, "SchemaLoc", "FileLoc")),
+    Kind.EXTENSION_LIST: ("Extensions", _file_links(Kind.EXTENSION, "ExtendData")),
+}
+"""Root element and link reader of every kind of part that links to others."""

@@ -1,0 +1,124 @@
+"""Verifying a seal itself: maker's signature, maker's certificate, period (GB/T 38540-2020 §6.3)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from ofd.ses import Seal
+from trustcore.crypto import sm2
+from trustcore.crypto.algorithms import SIGNATURES, SignatureAlgorithm
+from trustcore.errors import MalformedError
+from trustcore.report import ReportBuilder, Status, Step
+from trustcore.x509.certificate import Certificate
+from trustcore.x509.certificate import is_signed_by as is_certificate_signature
+from trustcore.x509.chain import KeyPurpose, validate_chain
+
+__all__ = ["is_signed_by", "seal_facts", "verify_seal"]
+
+_SM2_SM3 = SIGNATURES[SignatureAlgorithm.SM2_SM3].oid
+_MISSPELT_SM2_SM3 = "1.2.156.10197.501"
+"""Written by some for 1.2.156.10197.1.501."""
+_RAW_SM2_OCTETS = 64
+
+
+def verify_seal(
+    seal: Seal,
+    *,
+    roots: Sequence[Certificate],
+    intermediates: Sequence[Certificate],
+    crls: Sequence[bytes],
+    at: datetime,
+    prefix: str = "ofd.seal",
+) -> tuple[Step, ...]:
+    """Verify a seal as of a moment.
+
+    1. The maker signed the seal: step ``signature``.
+    2. The maker's certificate was good when the seal was made: steps ``maker.…`` of the chain.
+    3. The seal was made before, and its period includes, the moment: step ``validity``.
+
+    Args:
+        seal: as parsed from the octets received.
+        roots: trusted.
+        intermediates: untrusted issuing certificates.
+        crls: DER.
+        at: the moment of use.
+        prefix: of the step codes.
+    """
+    report = ReportBuilder("seal")
+    facts = seal_facts(seal)
+    try:
+        maker = Certificate.from_der(seal.certificate_der)
+    except MalformedError as error:
+        report.add(
+            Status.FAILED,
+            f"{prefix}.signature",
+            zh="制章者证书无法读取",
+            en="The certificate of the seal's maker cannot be read",
+            clause="GB/T 38540-2020 §6.3",
+            evidence={**facts, "error": error.code},
+        )
+        return report.build().steps
+    # (1) the maker's signature
+    signed = is_signed_by(maker, seal.signature_algorithm_oid, seal.info_der, seal.signature)
+    report.check(
+        signed,
+        f"{prefix}.signature",
+        zh="印章由制章者签名,未被改动" if signed else "印章的制章者签名不正确:印章被改动或是伪造的",
+        en="The seal is as its maker signed it"
+        if signed
+        else "The signature of the seal's maker is wrong: the seal was altered or forged",
+        clause="GB/T 38540-2020 §6.3 b)",
+        evidence={**facts, "maker": maker.subject.text},
+    )
+    # (2) the maker's certificate
+    chain = validate_chain(
+        maker,
+        intermediates=intermediates,
+        roots=roots,
+        crls=crls,
+        at=seal.info.created,
+        purpose=KeyPurpose.SEAL_MAKING,
+        prefix=f"{prefix}.maker",
+    )
+    report.extend(chain.steps)
+    # (3) the period of the seal
+    _check_period(report, seal, at, prefix)
+    return report.build().steps
+
+
+def is_signed_by(certificate: Certificate, algorithm_oid: str, message: bytes, signature: bytes) -> bool:
+    """Whether the certificate's key made the signature; SM2 also as 64 raw octets and with a misspelt OID."""
+    if algorithm_oid == _MISSPELT_SM2_SM3:
+        algorithm_oid = _SM2_SM3
+    if algorithm_oid == _SM2_SM3 and len(signature) == _RAW_SM2_OCTETS:
+        signature = sm2.signature_to_der(signature)
+    return is_certificate_signature(certificate, algorithm_oid, message, signature)
+
+
+def seal_facts(seal: Seal) -> Mapping[str, str]:
+    """What a report says of a seal."""
+    info = seal.info
+    return {
+        "seal_code": info.seal_code,
+        "seal_name": info.name,
+        "valid_from": info.valid_from.isoformat(),
+        "valid_until": info.valid_until.isoformat(),
+        **({"variants": " ".join(seal.variants)} if seal.variants else {}),
+    }
+
+
+def _check_period(report: ReportBuilder, seal: Seal, at: datetime, prefix: str) -> None:
+    info = seal.info
+    inside = max(info.valid_from, info.created) <= at <= info.valid_until
+    report.check(
+        inside,
+        f"{prefix}.validity",
+        zh="签章时印章在有效期内" if inside else "签章时印章不在有效期内",
+        en="The seal was valid when it was used" if inside else "The seal was not valid when it was used",
+        clause="GB/T 38540-2020 §6.3 d)",
+        evidence={
+            "at": at.isoformat(),
+            "created": info.created.isoformat(),
+            "valid_from": info.valid_from.isoformat(),
+            "valid_until": info.valid_until.isoformat(),
+        },
+    )

@@ -1,0 +1,125 @@
+"""Step (15) of :mod:`ofd.verify`: is everything a reader shows under the seal?"""
+
+from collections.abc import Iterable, Sequence
+
+from ofd.coverage import Reachable
+from ofd.package import Package
+from ofd.structure import ROOT, DocumentBody
+from ofd.verify_signature import SignatureOutcome, add_error
+from trustcore.report import ReportBuilder, Status
+
+__all__ = ["check_coverage", "check_package"]
+
+_CLAUSE = "GB/T 33190-2016 §18.2; GM/T 0031-2014 §7.3 e)"
+_NAMED = 50
+"""How many entries a step names at most; it says how many there are."""
+
+
+def check_coverage(
+    reachable: Reachable, bodies: Sequence[DocumentBody], outcome: SignatureOutcome, report: ReportBuilder
+) -> None:
+    """Compare what is shown with what one signature protects."""
+    open_parts = {name: kind for name, kind in reachable.parts.items() if name not in outcome.protected}
+    shown = {name: str(kind) for name, kind in open_parts.items() if kind.is_shown}
+    report.check(
+        not shown,
+        "ofd.coverage.shown",
+        zh="阅读器显示的全部内容都在印章保护之下" if not shown else f"有 {len(shown)} 个会显示的文件不受印章保护",
+        en="Everything a reader shows is protected"
+        if not shown
+        else f"{len(shown)} files that are shown are not protected",
+        clause=_CLAUSE,
+        evidence={"signature": outcome.id} | _named(shown),
+    )
+    if ROOT in open_parts:
+        _check_open_root(bodies, outcome, report)
+    others = {name: str(kind) for name, kind in open_parts.items() if not kind.is_shown and name != ROOT}
+    if others:
+        report.add(
+            Status.WARNING,
+            "ofd.coverage.attached",
+            zh=f"有 {len(others)} 个附件或附加数据文件不受印章保护",
+            en=f"{len(others)} attachments or data files are not protected",
+            clause=_CLAUSE,
+            evidence={"signature": outcome.id} | _named(others),
+        )
+
+
+def check_package(
+    package: Package,
+    bodies: Sequence[DocumentBody],
+    reachable: Reachable,
+    outcomes: Sequence[SignatureOutcome],
+    report: ReportBuilder,
+) -> None:
+    """Look for parts that are missing, unreadable, or neither linked nor protected by any signature."""
+    for error in reachable.problems:
+        add_error(report, error)
+    if reachable.missing:
+        report.add(
+            Status.FAILED,
+            "ofd.coverage.missing",
+            zh=f"文件中缺少 {len(reachable.missing)} 个被引用的部分",
+            en=f"{len(reachable.missing)} linked files are missing",
+            clause="GB/T 33190-2016 §7.1",
+            evidence=_named({name: str(kind) for name, kind in reachable.missing.items()}),
+        )
+    lists = {body.signatures for body in bodies if body.signatures}
+    protected = frozenset[str]().union(*(outcome.protected for outcome in outcomes))
+    own = frozenset[str]().union(*(outcome.own for outcome in outcomes))
+    smuggled = [name for name in package.names if name not in {*reachable.parts, *protected, *own, *lists}]
+    report.check(
+        not smuggled,
+        "ofd.coverage.smuggled",
+        zh="包内没有多余的文件" if not smuggled else f"包内有 {len(smuggled)} 个既未引用也未签名的文件",
+        en="The package holds nothing that does not belong to it"
+        if not smuggled
+        else f"The package holds {len(smuggled)} files that are neither linked nor protected",
+        clause=_CLAUSE,
+        evidence=_named(dict.fromkeys(smuggled, "unknown")),
+    )
+    if any(name not in protected for name in lists):
+        report.add(
+            Status.WARNING,
+            "ofd.signature.list-open",
+            zh="签名列表未受保护:之后可以追加签名,末尾的签名也可能被移除",
+            en="The list of signatures is open: signatures may be added, and the last one could have been removed",
+            clause="GB/T 33190-2016 §18.1",
+            evidence=_named(dict.fromkeys(sorted(lists), "signatures")),
+        )
+
+
+def _check_open_root(bodies: Sequence[DocumentBody], outcome: SignatureOutcome, report: ReportBuilder) -> None:
+    """OFD.xml may be open only when it cannot lead anywhere else than to a protected Document.xml."""
+    safe = len(bodies) == 1 and bodies[0].document in outcome.protected
+    evidence = {"signature": outcome.id, **{f"document_{i}": body.document for i, body in enumerate(bodies)}}
+    if safe:
+        report.add(
+            Status.WARNING,
+            "ofd.coverage.metadata",
+            zh="OFD.xml 不受印章保护,其中的标题等信息不可信",
+            en="OFD.xml is not protected: title and other data in it prove nothing",
+            clause=_CLAUSE,
+            evidence=evidence,
+        )
+        return
+    report.add(
+        Status.FAILED,
+        "ofd.coverage.several-documents" if len(bodies) > 1 else "ofd.coverage.redirected",
+        zh="OFD.xml 不受印章保护,并指向未签名的文档" if len(bodies) == 1 else "OFD.xml 不受印章保护,且包含多个文档",
+        en="OFD.xml is not protected and leads to a document that is not signed"
+        if len(bodies) == 1
+        else "OFD.xml is not protected and names several documents",
+        clause=_CLAUSE,
+        evidence=evidence,
+    )
+
+
+def _named(entries: dict[str, str]) -> dict[str, str]:
+    """The first entries, and how many there are."""
+    listed = dict(_first(entries.items()))
+    return listed | ({"count": str(len(entries))} if len(entries) > _NAMED else {})
+
+
+def _first(items: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    return (item for _, item in zip(range(_NAMED), items, strict=False))
