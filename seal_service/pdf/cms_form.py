@@ -15,9 +15,9 @@ from trustcore.x509 import oids
 from trustcore.x509.build import digest_identifier, signature_identifier
 from trustcore.x509.certificate import Certificate
 
-__all__ = ["form_problems"]
+__all__ = ["form_problems", "has_exact_frame"]
 
-_INTEGER, _SEQUENCE, _SET, _OCTETS = 0x02, 0x30, 0x31, 0x04
+_INTEGER, _BITS, _OCTETS, _SEQUENCE, _SET = 0x02, 0x03, 0x04, 0x30, 0x31
 _CERTIFICATES, _CRLS, _SIGNED, _UNSIGNED = 0xA0, 0xA1, 0xA0, 0xA1
 
 
@@ -34,6 +34,22 @@ def form_problems(value_der: bytes, certificate: Certificate | None) -> tuple[st
     return tuple(_problems(parse(value_der), certificate))
 
 
+def has_exact_frame(der: bytes) -> bool:
+    """Whether a certificate or CRL is ``SEQUENCE{ tbs, algorithm, BIT STRING }`` with the algorithm that is signed.
+
+    The outer AlgorithmIdentifier is under no signature; RFC 5280 §4.1.1.2 and §5.1.1.2 want it equal to the inner one,
+    octet by octet here.
+
+    Raises:
+        MalformedError: ``asn1.…``.
+    """
+    node = parse(der)
+    if [child.tag for child in node.children] != [_SEQUENCE, _SEQUENCE, _BITS]:
+        return False
+    inner = node[0].find(_SEQUENCE)  # in both it is the first SEQUENCE: after version and serial number, or version
+    return inner is not None and inner.raw == node[1].raw and node[2].content[:1] == b"\0"
+
+
 def _problems(content_info: Node, certificate: Certificate | None) -> Iterator[str]:
     if len(content_info.children) != 2:
         yield "ContentInfo has surplus elements"
@@ -48,8 +64,9 @@ def _problems(content_info: Node, certificate: Certificate | None) -> Iterator[s
         yield "SignedData has other elements than a signature needs"
         return
     encapsulated, signers = signed_data[2], signed_data.children[-1]
-    if len(encapsulated.children) > 2 or any(len(child.children) != 1 for child in encapsulated.children[1:]):
-        yield "the encapsulated content has surplus elements"
+    contents = encapsulated.children[1:]
+    if len(contents) > 1 or any([item.tag for item in child.children] != [_OCTETS] for child in contents):
+        yield "the encapsulated content is not one OCTET STRING"
     if len(signers.children) != 1:
         yield "there is not exactly one signer"
         return

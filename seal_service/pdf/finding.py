@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ofd.policy import VerificationPolicy
-from seal_service.pdf.cms_form import form_problems
+from seal_service.pdf.cms_form import form_problems, has_exact_frame
 from seal_service.pdf.document import PdfSignature
 from trustcore.errors import MalformedError
 from trustcore.report import ReportBuilder, Status
@@ -77,7 +77,7 @@ def check_material(case: SignatureCase, certificates: Sequence[Certificate], crl
         named = [issuer for issuer in issuers if certificate.issuer.matches(issuer.subject)]
         if not named:
             unknown.append(certificate.subject.text)
-        elif not any(certificate.is_issued_by(issuer) for issuer in named):
+        elif not has_exact_frame(certificate.der) or not any(map(certificate.is_issued_by, named)):
             damaged.append(certificate.subject.text)
     for crl_der in crls:
         try:
@@ -88,7 +88,7 @@ def check_material(case: SignatureCase, certificates: Sequence[Certificate], crl
         named = [issuer for issuer in issuers if crl.issuer.matches(issuer.subject)]
         if not named:
             unknown.append(f"CRL {crl.issuer.text}")
-        elif not any(crl.is_signed_by(issuer) for issuer in named):
+        elif not has_exact_frame(crl.der) or not any(map(crl.is_signed_by, named)):
             damaged.append(f"CRL {crl.issuer.text}")
     evidence = {"damaged": "; ".join(damaged), "unknown_issuer": "; ".join(unknown)}
     if damaged:

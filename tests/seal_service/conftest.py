@@ -162,7 +162,7 @@ class SmallCa:
             issuer.signer, issuer.certificate.subject, subject, public_key_der, (*extensions, key_id), lifetime
         )
 
-    def _sign(
+    def _sign(  # noqa: PLR0917 - a certificate
         self,
         signer: Signer,
         issuer: DistinguishedName,
