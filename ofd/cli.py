@@ -1,14 +1,15 @@
 """``xinyin ofd``: verify and describe OFD documents."""
 
 import json
-import sys
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import click
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ofd.coverage import find_reachable
@@ -21,9 +22,7 @@ from trustcore.errors import TrustError
 from trustcore.x509.certificate import Certificate, load_pem_bundle
 from trustcore.x509.crl import load_crl
 
-__all__ = ["app", "describe", "read_input", "read_policy"]
-
-app = typer.Typer(no_args_is_help=True, help="OFD 文件:验证与查看 / OFD documents: verify and describe")
+__all__ = ["build_cli", "describe", "read_input", "read_policy"]
 
 _File = Annotated[Path, typer.Argument(metavar="FILE", help="OFD 文件 / the document")]
 _Json = Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")]
@@ -34,34 +33,44 @@ _At = Annotated[
 ]
 
 
-@app.command("verify")
-def verify_command(file: _File, trust: _Trust, as_json: _Json = False, crl: _Crl = None, at: _At = None) -> None:
-    """验证文件的电子印章 / verify the seals of a document.
+def build_cli(clock: Callable[[], datetime]) -> typer.Typer:
+    """The commands on OFD files, which need no installation.
 
-    Exit status: 0 valid, 1 not valid, 2 cannot tell, 64 wrong usage.
+    Args:
+        clock: answers with the time, aware.
     """
-    policy = read_policy(trust, crl or [], at)
-    data = read_input(file)
-    report = verify(data, policy)
-    print_report(report, file_name=file.name, data=data, as_json=as_json)
-    raise typer.Exit(report.verdict.exit_code)
+    app = typer.Typer(no_args_is_help=True, help="OFD 文件:验证与查看 / OFD documents: verify and describe")
+
+    @app.command("verify")
+    def verify_command(file: _File, trust: _Trust, as_json: _Json = False, crl: _Crl = None, at: _At = None) -> None:
+        """验证文件的电子印章 / verify the seals: exit 0 valid, 1 not valid, 2 cannot tell, 64 wrong usage."""
+        policy = read_policy(trust, crl or [], clock() if at is None else _moment(at))
+        data = read_input(file)
+        report = verify(data, policy)
+        print_report(report, file_name=file.name, data=data, as_json=as_json)
+        raise typer.Exit(report.verdict.exit_code)
+
+    @app.command("info")
+    def info_command(file: _File, as_json: _Json = False) -> None:
+        """查看文件的内容,不验证 / describe a document without verifying it."""
+        _print_description(file, as_json=as_json)
+
+    return app
 
 
-@app.command("info")
-def info_command(file: _File, as_json: _Json = False) -> None:
-    """查看文件的内容(不验证)/ describe a document, without verifying anything."""
+def _print_description(file: Path, *, as_json: bool) -> None:
     try:
         description = describe(read_input(file))
     except TrustError as error:
         typer.echo(f"{file.name}: {error.detail} ({error.code})", err=True)
         raise typer.Exit(1) from error
     if as_json:
-        sys.stdout.write(json.dumps(description, ensure_ascii=False, indent=2) + "\n")
+        typer.echo(json.dumps(description, ensure_ascii=False, indent=2))
         return
     table = Table(show_header=False)
     for name, value in description.items():
-        shown = "\n".join(f"{k}: {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
-        table.add_row(name, shown)
+        shown = "\n".join(f"{key}: {item}" for key, item in value.items()) if isinstance(value, dict) else str(value)
+        table.add_row(name, escape(shown))
     Console().print(table)
 
 
@@ -93,16 +102,16 @@ def read_input(file: Path) -> bytes:
         raise click.UsageError(f"无法读取文件 / cannot read {file}: {error.strerror}") from error
 
 
-def read_policy(trust: list[Path], crls: list[Path], at: str | None) -> VerificationPolicy:
+def read_policy(trust: list[Path], crls: list[Path], at: datetime) -> VerificationPolicy:
     """The policy that the options of a verify command mean.
 
     Args:
         trust: PEM or DER files of trusted certificates. Each is trusted as a root.
         crls: PEM or DER revocation lists.
-        at: RFC 3339 with zone; now when left out.
+        at: moment of verification, aware.
 
     Raises:
-        click.UsageError: a file cannot be read, or the time is none.
+        click.UsageError: a file cannot be read.
     """
     certificates: list[Certificate] = []
     for path in trust:
@@ -116,12 +125,10 @@ def read_policy(trust: list[Path], crls: list[Path], at: str | None) -> Verifica
             lists.append(load_crl(read_input(path)).der)
         except TrustError as error:
             raise click.UsageError(f"无法读取吊销列表 / no CRL in {path}: {error.detail}") from error
-    return VerificationPolicy(roots=tuple(certificates), crls=tuple(lists), at=_moment(at))
+    return VerificationPolicy(roots=tuple(certificates), crls=tuple(lists), at=at)
 
 
-def _moment(text: str | None) -> datetime:
-    if text is None:
-        return datetime.now(UTC)
+def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
