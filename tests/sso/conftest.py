@@ -1,168 +1,55 @@
-"""A provider on a database in a file, a browser, and a client that goes through the code flow."""
+"""A provider on a database in a file. It is furnished once and copied for each test, because passwords are slow."""
 
-import html
 import os
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from urllib.parse import parse_qs, urlencode, urlsplit
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
-from httpx2 import Response
-from starlette.testclient import TestClient
 
 from sso.applications import Registration
-from sso.core import pkce
-from sso.core.roles import Role
-from sso.logins import Credentials
 from sso.service import SsoService
 from sso.settings import SsoSettings
-from sso.web.api import create_api
 from trustcore.crypto.software import SoftwareKeys
 from trustcore.database import Database
 
-PASSWORD = "correct horse battery staple"
-REDIRECT_URI = "https://app.example.cn/callback"
-GOODBYE = "https://app.example.cn/goodbye"
-VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+from support.identity import EPOCH, GOODBYE, REDIRECT_URI, Browser, Clock, World
+
+REGISTRATION = Registration(
+    client_id="app",
+    name="一网通办",
+    redirect_uris=(REDIRECT_URI, "http://127.0.0.1:8123/callback?tenant=1"),
+    post_logout_redirect_uris=(GOODBYE,),
+    scopes=frozenset({"openid", "profile", "roles", "licence:issue", "seal:sign"}),
+)
 
 
-class Clock:
-    """A time that stands still until it is told to move."""
-
-    def __init__(self, start: datetime) -> None:
-        self.now = start
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **duration: float) -> None:
-        self.now += timedelta(**duration)
+def _world(file: Path, keys: SoftwareKeys, secret: str) -> World:
+    database, clock = Database(f"sqlite:///{file}"), Clock(EPOCH)
+    service = SsoService(database, keys, clock, os.urandom, SsoSettings())
+    return World(service=service, database=database, keys=keys, clock=clock, secret=secret, registration=REGISTRATION)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """A provider with a person (``alice``) and a confidential client (``app``)."""
-
-    service: SsoService
-    database: Database
-    keys: SoftwareKeys
-    clock: Clock
-    secret: str
-    registration: Registration
-
-    def parameters(self, **changed: str | None) -> dict[str, str]:
-        """A good authorization request, with some parameters changed or, by ``None``, left out."""
-        good: dict[str, str | None] = {
-            "response_type": "code",
-            "client_id": "app",
-            "redirect_uri": REDIRECT_URI,
-            "scope": "openid profile roles",
-            "state": "af0ifjsldkj",
-            "nonce": "n-0S6_WzA2Mj",
-            "code_challenge": pkce.challenge_of(VERIFIER),
-            "code_challenge_method": "S256",
-        }
-        return {name: value for name, value in (good | changed).items() if value is not None}
-
-    def query(self, **changed: str | None) -> str:
-        return urlencode(self.parameters(**changed))
-
-    def session(self, username: str = "alice", password: str = PASSWORD) -> str:
-        """Log in; the cookie's value."""
-        credentials = Credentials(username=username, password=password, address="192.0.2.1")
-        return self.service.login(credentials, previous=None)
-
-    def code(self, cookie: str, **changed: str | None) -> str:
-        """A code for a session."""
-        return answer(self.service.authorize(self.query(**changed), cookie=cookie))["code"]
-
-    def redemption(self, code: str, **changed: str | None) -> str:
-        good: dict[str, str | None] = {
-            "grant_type": "authorization_code",
-            "client_id": "app",
-            "client_secret": self.secret,
-            "code": code,
-            "redirect_uri": REDIRECT_URI,
-            "code_verifier": VERIFIER,
-        }
-        return urlencode({name: value for name, value in (good | changed).items() if value is not None})
-
-    def add_person(self, username: str, *, role: Role = Role.OPERATOR) -> None:
-        """A person whose password is PASSWORD."""
-        once = self.service.accounts.add(username, display_name="王芳", roles=[role], actor="test")
-        credentials = Credentials(username=username, password=once, new_password=PASSWORD, address="192.0.2.1")
-        self.service.login(credentials, previous=None)
-
-
-def answer(outcome: object) -> dict[str, str]:
-    """Parameters of the authorization response that a redirect carries."""
-    location = getattr(outcome, "location", None)
-    assert isinstance(location, str), outcome
-    return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
-
-
-@pytest.fixture(name="answer")
-def answer_fixture() -> Callable[[object], dict[str, str]]:
-    return answer
-
-
-@pytest.fixture
-def clock(now: datetime) -> Clock:
-    return Clock(now)
-
-
-@pytest.fixture
-def world(database: Database, software_keys: SoftwareKeys, clock: Clock) -> World:
-    service = SsoService(database, software_keys, clock, os.urandom, SsoSettings())
-    registration = Registration(
-        client_id="app",
-        name="一网通办",
-        redirect_uris=(REDIRECT_URI, "http://127.0.0.1:8123/callback?tenant=1"),
-        post_logout_redirect_uris=(GOODBYE,),
-        scopes=frozenset({"openid", "profile", "roles", "licence:issue", "seal:sign"}),
-    )
-    secret = service.applications.register(registration, actor="test")
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SoftwareKeys, str]:
+    """The database's file, the keys, and the secret of the client."""
+    file, keys = tmp_path_factory.mktemp("sso") / "furnished.db", SoftwareKeys()
+    made = _world(file, keys, "")
+    made.database.create_tables()
+    secret = made.service.applications.register(REGISTRATION, actor="test")
     assert secret is not None
-    made = World(
-        service=service, database=database, keys=software_keys, clock=clock, secret=secret, registration=registration
-    )
     made.add_person("alice")
-    return made
+    assert made.service.public_keys.jwks
+    made.database.close()
+    return file, keys, secret
 
 
-class Browser:
-    """A browser in front of the provider, which is mounted as in the product."""
-
-    def __init__(self, service: SsoService, base_url: str = "http://localhost:8000") -> None:
-        app = FastAPI()
-        app.mount("/sso", create_api(service))
-        self.client = TestClient(app, base_url=base_url, follow_redirects=False)
-
-    def get(self, path: str, **options: object) -> Response:
-        return self.client.get(path, **options)  # type: ignore[arg-type]
-
-    def post(self, path: str, **options: object) -> Response:
-        return self.client.post(path, **options)  # type: ignore[arg-type]
-
-    def login_page(self, query: str) -> Response:
-        response = self.get(f"/sso/authorize?{query}")
-        assert response.status_code == 303, response.text
-        return self.get(response.headers["location"])
-
-    def submit(self, page: Response, *, username: str = "alice", password: str = PASSWORD, **more: str) -> Response:
-        fields = {"username": username, "password": password} | hidden_fields(page.text) | more
-        return self.post("/sso/login", data=fields)
-
-    def log_in(self, query: str) -> Response:
-        return self.submit(self.login_page(query))
-
-
-def hidden_fields(page: str) -> dict[str, str]:
-    found = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page)
-    return {name: html.unescape(value) for name, value in found}
+@pytest.fixture
+def world(furnished: tuple[Path, SoftwareKeys, str], tmp_path: Path) -> Iterator[World]:
+    file, keys, secret = furnished
+    made = _world(Path(shutil.copy(file, tmp_path / "sso.db")), keys, secret)
+    yield made
+    made.database.close()
 
 
 @pytest.fixture
