@@ -6,7 +6,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -17,7 +16,7 @@ from ofd.package import Package
 from ofd.signature_parts import read_signature_list
 from ofd.structure import page_names, read_bodies, read_part
 from ofd.verify import VerificationPolicy, verify
-from trustcore.console import print_report
+from trustcore.console import EXIT_USAGE, print_report
 from trustcore.errors import TrustError
 from trustcore.x509.certificate import Certificate, load_pem_bundle
 from trustcore.x509.crl import load_crl
@@ -95,11 +94,11 @@ def describe(data: bytes) -> dict[str, object]:
 
 
 def read_input(file: Path) -> bytes:
-    """The octets of a file named on the command line; ``click.UsageError`` when it cannot be read."""
+    """The octets of a file named on the command line; ends the command with 64 when it cannot be read."""
     try:
         return file.read_bytes()
     except OSError as error:
-        raise click.UsageError(f"无法读取文件 / cannot read {file}: {error.strerror}") from error
+        raise _usage_error(f"无法读取文件 / cannot read {file}: {error.strerror}") from error
 
 
 def read_policy(trust: list[Path], crls: list[Path], at: datetime) -> VerificationPolicy:
@@ -111,28 +110,34 @@ def read_policy(trust: list[Path], crls: list[Path], at: datetime) -> Verificati
         at: moment of verification, aware.
 
     Raises:
-        click.UsageError: a file cannot be read.
+        typer.Exit: with status 64 and a sentence on standard error, when a file cannot be read.
     """
     certificates: list[Certificate] = []
     for path in trust:
         try:
             certificates.extend(load_pem_bundle(read_input(path)))
         except TrustError as error:
-            raise click.UsageError(f"无法读取证书 / no certificate in {path}: {error.detail}") from error
+            raise _usage_error(f"无法读取证书 / no certificate in {path}: {error.detail}") from error
     lists: list[bytes] = []
     for path in crls:
         try:
             lists.append(load_crl(read_input(path)).der)
         except TrustError as error:
-            raise click.UsageError(f"无法读取吊销列表 / no CRL in {path}: {error.detail}") from error
+            raise _usage_error(f"无法读取吊销列表 / no CRL in {path}: {error.detail}") from error
     return VerificationPolicy(roots=tuple(certificates), crls=tuple(lists), at=at)
+
+
+def _usage_error(sentence: str) -> typer.Exit:
+    """Say on standard error what was wrong with the command line."""
+    typer.echo(sentence, err=True)
+    return typer.Exit(EXIT_USAGE)
 
 
 def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise click.UsageError(f"时间格式不正确 / not an RFC 3339 time: {text}") from error
+        raise _usage_error(f"时间格式不正确 / not an RFC 3339 time: {text}") from error
     if moment.tzinfo is None:
-        raise click.UsageError(f"时间缺少时区 / the time has no zone: {text}")
+        raise _usage_error(f"时间缺少时区 / the time has no zone: {text}")
     return moment
