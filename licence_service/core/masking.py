@@ -35,7 +35,7 @@ def mask_person(name: str) -> str:
     """A natural person's name: 张伟 → 张*, 王小明 → 王*明, 欧阳小明 → 欧**明, ``Anna Muster`` → ``A*** M*****``."""
     name = name.strip()
     if _LATIN.fullmatch(name):
-        return " ".join(word[:1] + _STAR * (len(word) - 1) for word in name.split())
+        return " ".join(word[:1] + _STAR * max(1, len(word) - 1) for word in name.split())
     if len(name) <= 1:
         return _STAR * len(name)
     if len(name) == 2:
@@ -48,7 +48,7 @@ def mask_company(name: str) -> str:
     name = name.strip()
     kept = 4 if len(name) > 10 else 2
     if len(name) <= 2 * kept:
-        return name[:1] + _STAR * max(1, len(name) - 2) + name[-1:] if len(name) > 1 else _STAR
+        return mask_person(name)
     return name[:kept] + _STAR * (len(name) - 2 * kept) + name[-kept:]
 
 

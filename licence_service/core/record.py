@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from stdnum.cn import ric, uscc
+from stdnum.exceptions import InvalidComponent
 
 from licence_service.core.licence_type import BUSINESS_LICENCE, COMPANY_FAMILIES, CompanyFamily, LicenceType
 from trustcore.errors import MalformedError
@@ -39,8 +40,17 @@ Until: TypeAlias = date | Literal[LongTerm.LONG_TERM]
 """The last day of a term, inclusive, or 长期."""
 
 _ORGANISATION_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
+_CITIZEN_NUMBER = re.compile(r"(1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3])[0-9]{15}[0-9X]")
 _BASE_36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{1,2})-|/([0-9]{1,2})/|年([0-9]{1,2})月|([0-9]{2}))([0-9]{1,2})日?")
+_DATES = tuple(
+    re.compile(form)
+    for form in (
+        r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})",
+        r"([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})",
+        r"([0-9]{4})([0-9]{2})([0-9]{2})",
+        r"([0-9]{4})年([0-9]{1,2})月([0-9]{1,2})日",
+    )
+)
 _CAPITAL = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?万元?(人民币|美元|欧元|英镑|日元|港元|新加坡元)?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 _LIMITS = {
@@ -211,16 +221,31 @@ def check_credit_code(code: str) -> None:
 
 
 def check_citizen_number(number: str) -> None:
-    """Check a citizen's ID number by GB 11643-1999: division, birth date, ISO 7064 MOD 11-2.
+    """Check a citizen's ID number by GB 11643-1999: province, birth date, ISO 7064 MOD 11-2.
+
+    Only the province of the division is checked: people keep the code of a county that was abolished, or that did not
+    exist yet when they were born.
 
     Raises:
         RecordError: without the number in it.
     """
-    if len(number) != 18 or number != ric.compact(number) or not number.isascii() or not ric.is_valid(number):
+    if not (
+        _CITIZEN_NUMBER.fullmatch(number) and _has_birth_date(number) and ric.calc_check_digit(number) == number[17]
+    ):
         raise RecordError(
-            "法定代表人身份证号", code="citizen-number",
-            en="the ID number is not valid under GB 11643", zh="不符合 GB 11643",
-        )  # fmt: skip
+            "法定代表人身份证号",
+            code="citizen-number",
+            en="the ID number is not valid under GB 11643",
+            zh="不符合 GB 11643",
+        )
+
+
+def _has_birth_date(number: str) -> bool:
+    try:
+        ric.get_birth_date(number)
+    except InvalidComponent:
+        return False
+    return True
 
 
 def parse_date(column: str, text: str) -> date:
@@ -231,13 +256,12 @@ def parse_date(column: str, text: str) -> date:
     """
     if not text:
         raise RecordError(column, code="empty", en="the field is empty", zh="不能为空")
-    match = _DATE.fullmatch(text)
-    try:
-        if match and text.isascii() == ("年" not in text):
-            year, *month, day = match.groups()
-            return date(int(year), int(next(m for m in month if m)), int(day))
-    except ValueError as error:
-        raise RecordError(column, code="date", en="there is no such date", zh="日期不存在") from error
+    for form in _DATES:
+        if match := form.fullmatch(text):
+            try:
+                return date(*(int(part) for part in match.groups()))
+            except ValueError as error:
+                raise RecordError(column, code="date", en="there is no such date", zh="日期不存在") from error
     raise RecordError(column, code="date", en="the date must look like 2019-05-08", zh="应写作“2019-05-08”")
 
 

@@ -15,8 +15,8 @@ def uploaded_file(max_bytes: int) -> Callable[[Request], Awaitable[bytes]]:
     """A dependency for FastAPI: the octets of the file.
 
     ``multipart/form-data`` has it in the field ``file``; any other content type is the file itself. The dependency
-    raises ``MalformedError`` (``licence.upload.…``) without a file, ``RejectedError`` (``licence.upload.too-large``) above
-    ``max_bytes``.
+    raises ``MalformedError`` (``licence.upload.…``) without a file, ``RejectedError`` (``licence.upload.too-large``)
+    above ``max_bytes``.
     """
 
     async def read(request: Request) -> bytes:
