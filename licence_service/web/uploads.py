@@ -54,7 +54,10 @@ async def _form_file(request: Request, body: bytes) -> bytes:
         form = await MultiPartParser(request.headers, stream(), max_files=1, max_fields=4).parse()
     except MultiPartException as error:
         raise MalformedError("The form cannot be read.", code="licence.upload.form") from error
-    field = form.get("file")
-    if not isinstance(field, UploadFile):
-        raise MalformedError("The form has no file in the field “file”.", code="licence.upload.missing")
-    return await field.read()
+    try:
+        field = form.get("file")
+        if not isinstance(field, UploadFile):
+            raise MalformedError("The form has no file in the field “file”.", code="licence.upload.missing")
+        return await field.read()
+    finally:
+        await form.close()
