@@ -1,6 +1,5 @@
 """People: adding them, giving out one-time passwords, stopping them."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session
 from sso import store
 from sso.core import sessions
 from sso.core.roles import Role, check_separation
+from sso.core.usernames import is_username
 from sso.hashing import PasswordHasher
 from sso.models import UserRow
 from sso.settings import SsoSettings
@@ -20,7 +20,6 @@ from trustcore.errors import ConflictError, MalformedError, NotFoundError
 
 __all__ = ["Accounts", "Person"]
 
-_USERNAME = re.compile(r"[\w.@-]{1,64}")
 _MAX_DISPLAY_NAME = 100
 _ONE_TIME_PASSWORD_BYTES = 15
 _SUBJECT_BYTES = 16
@@ -63,7 +62,7 @@ class Accounts:
             RejectedError: ``sso.user.roles-not-separate``.
             ConflictError: ``sso.user.exists``.
         """
-        if not _USERNAME.fullmatch(username):
+        if not is_username(username):
             raise MalformedError(
                 "A user name is 1 to 64 letters, digits or any of . _ @ -.", code="sso.user.name-malformed"
             )

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from sso import store
 from sso.core import passwords, sessions, throttle
+from sso.core.usernames import is_username
 from sso.hashing import PasswordHasher
 from sso.models import SessionRow, UserRow
 from sso.settings import SsoSettings
@@ -97,7 +98,8 @@ class Logins:
             until = store.reserve_attempt(
                 session, throttle.address_key(credentials.address), throttle.ADDRESS, now=now
             ) or store.reserve_attempt(session, throttle.account_key(credentials.username), throttle.ACCOUNT, now=now)
-            user = None if until else store.user_by_username(session, credentials.username)
+            can_exist = not until and is_username(credentials.username)
+            user = store.user_by_username(session, credentials.username) if can_exist else None
         if until:
             wait = max(1, int((until - now).total_seconds()) + 1)
             raise RejectedError(

@@ -92,7 +92,7 @@ def _basic(authorization: str) -> tuple[str, str]:
         if scheme.lower() != "basic":
             raise _invalid_client()
         client_id, colon, secret = base64.b64decode(credentials.strip(), validate=True).decode("utf-8").partition(":")
-        if not colon:
+        if not colon or not unquote_plus(client_id).isprintable():
             raise _invalid_client()
         return unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict")
     except (binascii.Error, UnicodeDecodeError) as error:
