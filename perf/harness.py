@@ -125,7 +125,7 @@ def _take_turn(contender: Contender, count: int, turns: _Turns) -> None:
 
 
 def _ratio(numerator: Sequence[float], denominator: Sequence[float]) -> float:
-    return round(statistics.median(a / b for a, b in zip(numerator, denominator, strict=True)), 2)
+    return float(f"{statistics.median(a / b for a, b in zip(numerator, denominator, strict=True)):.3g}")
 
 
 def _rate(turns: _Turns) -> float:
@@ -198,8 +198,8 @@ def show(result: Result, console: Console) -> None:
             f"{100 * spread.wall_iqr_ms / spread.wall_ms:.0f} %" if spread.wall_ms else "",
             f"{spread.process_cpu_ms:.2f}",
             f"{row.floor} ({row.floor_per_second:,.0f}/s)" if row.floor else "",
-            f"{row.times_floor:.2f}" if row.times_floor is not None else "",
+            f"{row.times_floor:g}" if row.times_floor is not None else "",
             f"{row.peer} ({row.peer_per_second:,.1f}/s)" if row.peer else "",
-            f"{row.times_peer:.2f}" if row.times_peer is not None else "",
+            f"{row.times_peer:g}" if row.times_peer is not None else "",
         )
     console.print(table)
