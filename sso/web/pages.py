@@ -1,6 +1,6 @@
 """Pages for people: logging in and out."""
 
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
@@ -14,7 +14,7 @@ from sso.web import errors
 from sso.web.bodies import Form
 from sso.web.cookies import CSRF, PROVIDER, Cookies, csrf_token, is_same_browser
 from trustcore.errors import RejectedError, TrustError
-from trustcore.web.pages import Pages
+from trustcore.web.pages import Language, Pages, language_of
 
 __all__ = ["build_router"]
 
@@ -134,6 +134,7 @@ class _Views:
             "username": username,
             "message": None if error is None else errors.message(error, request),
             "wants_new": wants_new,
+            "other_language": _in_other_language(query, language_of(request)),
         }
         response = self._pages.render(
             request,
@@ -146,6 +147,12 @@ class _Views:
             response.headers["Retry-After"] = str(error.facts["retry_after_seconds"])
         self._cookies.write(response, CSRF, token)
         return response
+
+
+def _in_other_language(query: str, language: Language) -> str:
+    """The page's query in the other language; a form that was sent has left it behind."""
+    others = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name != "lang"]
+    return "?" + urlencode([*others, ("lang", "en" if language == "zh" else "zh")])
 
 
 def _redirect(location: str) -> RedirectResponse:
