@@ -65,6 +65,7 @@ if $judges; then
   has_command node || want nodejs
   has_command npm || want npm
   has_command chromium || has_command google-chrome || want chromium
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || want postgresql
   want libbcprov-java libbcpkix-java libbcutil-java libnss3-tools zbar-tools
 fi
 
