@@ -13,13 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ofd.policy import VerificationPolicy
+from ofd.cli import read_input, read_policy
 from seal_service.pdf.verify import verify_pdf
 from seal_service.service import SealService, SealView
 from trustcore.console import EXIT_USAGE, print_report
-from trustcore.errors import MalformedError
-from trustcore.x509.certificate import Certificate, load_pem_bundle
-from trustcore.x509.crl import load_crl
 
 __all__ = ["OpenService", "build_cli", "build_pdf_cli"]
 
@@ -30,31 +27,35 @@ OpenService = Callable[[], AbstractContextManager[SealService]]
 
 
 def build_pdf_cli(clock: Callable[[], datetime]) -> typer.Typer:
-    """The commands on PDF files, which need no installation.
+    """The commands on PDF files, which need no installation; options as of ``xinyin ofd``.
 
     Args:
         clock: answers with the time, aware.
     """
-    app = typer.Typer(help="PDF 签章 Seals on PDF", no_args_is_help=True)
+    app = typer.Typer(help="PDF 签章:验证 / seals on PDF: verify", no_args_is_help=True)
 
     @app.callback()
     def pdf() -> None:
-        """PDF 签章验证 Seals on PDF."""
+        """PDF 签章:验证 / seals on PDF: verify."""
 
     @app.command()
     def verify(
-        file: Annotated[Path, typer.Argument(help="待验证的 PDF The PDF to verify.")],
-        trust: Annotated[list[Path], typer.Option(help="受信任的根证书 Trusted root certificates (PEM), repeatable.")],
-        crl: Annotated[list[Path] | None, typer.Option(help="CRL (PEM or DER), repeatable.")] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+        file: Annotated[Path, typer.Argument(metavar="FILE", help="PDF 文件 / the document")],
+        trust: Annotated[list[Path], typer.Option(metavar="PEM", help="受信任的根证书 / trusted root certificates")],
+        as_json: Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")] = False,
+        crl: Annotated[
+            list[Path] | None, typer.Option(metavar="FILE", help="吊销列表 / certificate revocation list")
+        ] = None,
+        at: Annotated[
+            str | None, typer.Option(metavar="RFC3339", help="验证时刻,默认现在 / moment, now by default")
+        ] = None,
     ) -> None:
-        """验证 PDF 的电子签章 Verify the seals of a PDF: exit 0 valid, 1 not valid, 2 cannot tell, 64 wrong usage."""
-        data = _read(file)
-        policy = VerificationPolicy(
-            roots=tuple(certificate for path in trust for certificate in _certificates(path)),
-            crls=tuple(_crl(path) for path in crl or ()),
-            at=clock(),
-        )
+        """验证 PDF 的电子签章 / verify the seals of a PDF.
+
+        Exit status: 0 valid, 1 not valid, 2 cannot tell, 64 wrong usage.
+        """
+        policy = read_policy(trust, crl or [], clock() if at is None else _moment(at))
+        data = read_input(file)
         report = verify_pdf(data, policy)
         print_report(report, file_name=file.name, data=data, as_json=as_json)
         raise typer.Exit(report.verdict.exit_code)
@@ -144,27 +145,17 @@ def _write(service: SealService, seal_id: str, folder: Path) -> None:
         (folder / name).write_bytes(data)
 
 
-def _read(path: Path) -> bytes:
+def _moment(text: str) -> datetime:
+    """A time given on the command line; ends the command with 64 when it is none."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise _usage(f"{path.name} 不能读取 cannot be read: {error.strerror}") from error
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise _usage_error(f"时间格式不正确 / not an RFC 3339 time: {text}") from error
+    if moment.tzinfo is None:
+        raise _usage_error(f"时间缺少时区 / the time has no zone: {text}")
+    return moment
 
 
-def _certificates(path: Path) -> tuple[Certificate, ...]:
-    try:
-        return load_pem_bundle(_read(path))
-    except MalformedError as error:
-        raise _usage(f"{path.name}: {error.detail}") from error
-
-
-def _crl(path: Path) -> bytes:
-    try:
-        return load_crl(_read(path)).der
-    except MalformedError as error:
-        raise _usage(f"{path.name}: {error.detail}") from error
-
-
-def _usage(message: str) -> typer.Exit:
-    Console(stderr=True).print(f"[red]{escape(message)}[/]", soft_wrap=True)
+def _usage_error(sentence: str) -> typer.Exit:
+    typer.echo(sentence, err=True)
     return typer.Exit(EXIT_USAGE)

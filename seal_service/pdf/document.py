@@ -10,7 +10,7 @@ from typing import Any
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import parse_pdf_date
 from pyhanko.pdf_utils.misc import PdfError
-from pyhanko.pdf_utils.reader import PdfFileReader, process_data_at_eof
+from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import DEFAULT_DIFF_POLICY, ModificationLevel, SuspiciousModification
 from pyhanko.sign.fields import enumerate_sig_fields
 
@@ -20,6 +20,7 @@ from trustcore.errors import MalformedError, RejectedError
 __all__ = ["Changes", "PdfDocument", "PdfSignature", "open_document"]
 
 _BYTE_RANGE = re.compile(rb"/ByteRange\s*\[([\s\d]{1,120})\]")
+_END_OF_REVISION = re.compile(rb"startxref\s+(\d{1,12})\s+%%EOF\s*\Z")
 _READ_ERRORS = (
     PdfError, ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, RecursionError, OSError,
     NotImplementedError, OverflowError,
@@ -76,12 +77,12 @@ class PdfDocument:
 
     def ends_a_revision(self, signature: PdfSignature) -> bool:
         """Whether the covered part is a complete PDF: it ends with its own startxref, and holds all its tables."""
+        tail = _END_OF_REVISION.search(self.data[max(0, signature.end - 64) : signature.end])
+        if tail is None:
+            return False
+        xrefs = self.reader.xrefs
         try:
-            stream = BytesIO(self.data[: signature.end])
-            stream.seek(signature.end)
-            start = process_data_at_eof(stream)
-            xrefs = self.reader.xrefs
-            if start != xrefs.get_startxref_for_revision(signature.revision):
+            if int(tail[1]) != xrefs.get_startxref_for_revision(signature.revision):
                 return False
             ends = [xrefs.get_xref_container_info(number).end_location for number in range(signature.revision + 1)]
         except _READ_ERRORS:
@@ -99,7 +100,8 @@ class PdfDocument:
         level = found.modification_level
         return Changes(
             harmless=level <= ModificationLevel.FORM_FILLING,
-            validation_data_only=level <= ModificationLevel.LTA_UPDATES,
+            validation_data_only=level == ModificationLevel.LTA_UPDATES
+            and _END_OF_REVISION.search(self.data[-64:]) is not None,
             detail=level.name.lower(),
         )
 
