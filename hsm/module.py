@@ -1,0 +1,196 @@
+"""Loading PKCS#11 modules, with operating system locks and once per process.
+
+python-pkcs11 passes NULL to C_Initialize, which promises the module a single thread, and then calls it from many. So a
+module is never loaded bare, unless its profile says that it locks anyway: softgm or its shim stands in front and asks
+for locks. A module's state is global in the process and dies with a fork: load after the fork.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pkcs11
+from pkcs11 import PKCS11Error
+from pkcs11._pkcs11 import lib as Library  # noqa: N812 - the class has a function's name
+
+from hsm.softgm import library_path, shim_path
+from hsm.vendor_numbers import allow_vendor_numbers
+from trustcore.errors import InternalError, NotFoundError
+
+__all__ = ["LoadedModule", "ModuleSource", "software_source", "vendor_source"]
+
+_SOFTHSM_PLACES = (
+    Path("/usr/lib/softhsm/libsofthsm2.so"),
+    Path("/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"),
+    Path("/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so"),
+    Path("/usr/lib64/pkcs11/libsofthsm2.so"),
+    Path("/usr/local/lib/softhsm/libsofthsm2.so"),
+)
+_ELF_HEADER_BYTES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleSource:
+    """What to load and how."""
+
+    inner: Path
+    """The module that does the work; its state is what is global in the process."""
+    cache_dir: Path
+    """Where compiled and copied modules are."""
+    shim: bool
+    """Whether softgm stands in front."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Read by the module while it starts."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Loaded:
+    library: Library
+    environment: Mapping[str, str]
+    users: int = 1
+
+
+_lock = threading.Lock()
+_loaded: dict[Path, _Loaded] = {}
+
+
+class LoadedModule:
+    """A module in use. Close it when no call is in flight; the last user's close ends the module."""
+
+    def __init__(self, source: ModuleSource) -> None:
+        with _lock:
+            self._key = _find_place(source)
+            entry = _loaded.get(self._key)
+            if entry is None:
+                library = _start(replace(source, inner=self._key))
+                _loaded[self._key] = _Loaded(library=library, environment=source.environment)
+                self.library = library
+            else:
+                entry.users += 1
+                self.library = entry.library
+
+    def close(self) -> None:
+        """Give the module back. Closing twice is no harm."""
+        with _lock:
+            entry = _loaded.get(self._key)
+            if entry is None or entry.library is not self.library:
+                return
+            entry.users -= 1
+            if entry.users == 0:
+                del _loaded[self._key]
+                entry.library.finalize()
+
+
+def software_source(cache_dir: Path, environment: Mapping[str, str]) -> ModuleSource:
+    """SoftHSM with SM2, behind softgm. Raises ``NotFoundError`` (``hsm.module.missing``)."""
+    named = os.environ.get("SOFTGM_INNER")
+    places = (Path(named),) if named else _SOFTHSM_PLACES
+    inner = next((place for place in places if place.is_file()), None)
+    if inner is None:
+        raise NotFoundError(
+            "The software encryption machine needs SoftHSM; install the Debian package softhsm2.",
+            code="hsm.module.missing",
+            module="libsofthsm2.so",
+        )
+    return ModuleSource(inner=inner.resolve(), cache_dir=cache_dir, shim=True, environment=dict(environment))
+
+
+def vendor_source(machine: str, module: Path, cache_dir: Path, *, locks: bool) -> ModuleSource:
+    """A vendor's module, behind the shim of softgm unless it ``locks`` by itself.
+
+    Raises:
+        NotFoundError: ``hsm.module.missing``.
+        InternalError: ``hsm.module.architecture``, ``hsm.module.invalid``.
+    """
+    if not module.is_file():
+        raise NotFoundError(
+            f"The encryption machine {machine} has no module {module.name}: install the vendor's library or correct "
+            "the setting.",
+            code="hsm.module.missing",
+            machine=machine,
+            module=module.name,
+        )
+    _check_architecture(machine, module)
+    environment = {} if locks else {"SOFTGM_SM2": "off"}
+    return ModuleSource(inner=module.resolve(), cache_dir=cache_dir, shim=not locks, environment=environment)
+
+
+def _check_architecture(machine: str, module: Path) -> None:
+    with module.open("rb") as file:
+        header = file.read(_ELF_HEADER_BYTES)
+    with Path(sys.executable).open("rb") as file:
+        ours = file.read(_ELF_HEADER_BYTES)
+    if header[:4] != b"\x7fELF":
+        raise InternalError(
+            f"The module {module.name} of the encryption machine {machine} is not a shared library of this system.",
+            code="hsm.module.invalid",
+            machine=machine,
+        )
+    # Class and machine of the ELF header (System V ABI, chapter 4).
+    if (header[4], header[18:20]) != (ours[4], ours[18:20]):
+        raise InternalError(
+            f"The module {module.name} of the encryption machine {machine} is made for another processor; install the "
+            "vendor's library for this one.",
+            code="hsm.module.architecture",
+            machine=machine,
+        )
+
+
+def _find_place(source: ModuleSource) -> Path:
+    """The file to load ``source`` from: a copy, where the process uses the module itself with another environment."""
+    entry = _loaded.get(source.inner)
+    if entry is None or entry.environment == source.environment:
+        return source.inner
+    text = "\0".join(f"{name}={value}" for name, value in sorted(source.environment.items()))
+    mark = hashlib.sha256(text.encode()).hexdigest()[:12]
+    copy = source.cache_dir / f"{source.inner.stem}-{mark}.so"
+    if not copy.exists():
+        source.cache_dir.mkdir(parents=True, exist_ok=True)
+        partial = copy.with_suffix(f".{os.getpid()}")
+        shutil.copyfile(source.inner, partial)
+        partial.replace(copy)
+    return copy
+
+
+def _start(source: ModuleSource) -> Library:
+    allow_vendor_numbers()
+    environment = dict(source.environment)
+    path = source.inner
+    if source.shim:
+        path = (
+            library_path(source.cache_dir)
+            if source.inner in {place.resolve() for place in _SOFTHSM_PLACES if place.exists()}
+            else shim_path(source.cache_dir, source.inner)
+        )
+        environment["SOFTGM_INNER"] = str(source.inner)
+    try:
+        with _environment(environment):
+            return pkcs11.lib(str(path))
+    except PKCS11Error as error:
+        raise InternalError(
+            f"The module {source.inner.name} cannot be started: {type(error).__name__}; is it the right library, and "
+            "are its configuration and folders readable?",
+            code="hsm.module.load",
+            module=source.inner.name,
+        ) from error
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for the time a module starts; call with the lock held."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

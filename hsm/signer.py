@@ -1,0 +1,71 @@
+"""A key in the machines, as the rest of the product sees it."""
+
+from collections.abc import Callable, Sequence
+
+from hsm.machine import MachineKey
+from hsm.pool import Pool
+from trustcore.crypto import sm2
+from trustcore.crypto.algorithms import DIGESTS, SIGNATURES, SignatureAlgorithm
+from trustcore.crypto.digests import digest, sm3
+from trustcore.errors import MalformedError
+
+__all__ = ["PoolSigner"]
+
+
+class PoolSigner:
+    """A :class:`trustcore.signing.Signer` over a key of the pool. Safe to share between threads.
+
+    Args:
+        pool: the machines.
+        key: the key pair.
+        holders: names of the machines that hold it now; asked at each call, because replication adds some.
+        certificate: DER certificate over the key, where one was given.
+    """
+
+    def __init__(
+        self, pool: Pool, key: MachineKey, holders: Callable[[], Sequence[str]], certificate: bytes | None = None
+    ) -> None:
+        self._pool = pool
+        self._key = key
+        self._holders = holders
+        self._details = SIGNATURES[key.algorithm.signature]
+        self._digest_bytes = DIGESTS[self._details.digest].size_bytes
+        self._z = (
+            sm2.z_value(sm2.public_point(key.public_key_der))
+            if self._details.algorithm is SignatureAlgorithm.SM2_SM3
+            else b""
+        )
+        self.certificate = certificate
+
+    def __repr__(self) -> str:
+        return f"PoolSigner({self._key.reference.label!r}, {self.algorithm.value!r})"
+
+    @property
+    def algorithm(self) -> SignatureAlgorithm:
+        """What :meth:`sign` computes."""
+        return self._details.algorithm
+
+    @property
+    def public_key_der(self) -> bytes:
+        """DER SubjectPublicKeyInfo."""
+        return self._key.public_key_der
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign a message; for SM2 with Z of the default identifier, which is computed once per signer."""
+        if self._z:
+            return self.sign_digest(sm3(self._z + message))
+        return self.sign_digest(digest(self._details.digest, message))
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Sign a digest; for SM2 e. Raises ``MalformedError`` (``hsm.digest.length``) for one of another length."""
+        if len(digest) != self._digest_bytes:
+            raise MalformedError(
+                f"A digest to be signed with {self.algorithm} has {self._digest_bytes} bytes, not {len(digest)}.",
+                code="hsm.digest.length",
+                expected=self._digest_bytes,
+            )
+        return self._pool.run(self._holders(), lambda machine: machine.sign_digest(self._key, digest))
+
+    def sign_many(self, digests: Sequence[bytes]) -> list[bytes]:
+        """Sign many digests, answers in order."""
+        return [self.sign_digest(item) for item in digests]
