@@ -121,10 +121,10 @@ class Accounts:
                 store.end_sessions_of(session, row.id, now=now)
                 audit.record(session, at=now, actor=actor, action="sso.user.disabled", subject=row.id)
 
-    def page(self, *, after: str = "", limit: int = 50) -> tuple[Person, ...]:
+    def people(self, *, after: str | None = None, limit: int = 50) -> tuple[Person, ...]:
         """People in the order of their user names; ``after`` is the last name of the page before."""
         with self._database.transaction() as session:
-            return tuple(_person(row) for row in store.users(session, after=after, limit=limit))
+            return tuple(_person(row) for row in store.users(session, after=after or "", limit=limit))
 
     def _one_time_password(self) -> str:
         return sessions.opaque(self._random(_ONE_TIME_PASSWORD_BYTES))

@@ -126,6 +126,26 @@ class Applications:
             raise ConflictError("The client exists with other properties.", code="sso.client.differs")
         return None
 
+    def align(self, registration: Registration, *, actor: str) -> None:
+        """Register a public client of the installation itself, or bring its registration up to date.
+
+        Its addresses follow the settings: an installation that moved to another address would lock itself out.
+        """
+        try:
+            self.ensure(registration, actor=actor)
+        except ConflictError:
+            registration.check(own_origin=self._settings.public_url)
+            now = self._clock()
+            with self._database.transaction() as session:
+                store.change_client(
+                    session,
+                    registration.client_id,
+                    redirect_uris=registration.redirect_uris,
+                    post_logout_redirect_uris=registration.post_logout_redirect_uris,
+                    scopes=registration.scopes,
+                )
+                audit.record(session, at=now, actor=actor, action="sso.client.changed", subject=registration.client_id)
+
     def find(self, client_id: str) -> Client:
         """The client. Raises ``NotFoundError`` (``sso.client.not-found``)."""
         with self._database.transaction() as session:
@@ -142,7 +162,7 @@ class Applications:
                 raise NotFoundError("There is no such client.", code="sso.client.not-found")
             audit.record(session, at=now, actor=actor, action="sso.client.disabled", subject=client_id)
 
-    def page(self, *, after: str = "", limit: int = 50) -> tuple[Client, ...]:
+    def clients(self, *, after: str | None = None, limit: int = 50) -> tuple[Client, ...]:
         """Clients in the order of their identifiers; ``after`` is the last one of the page before."""
         with self._database.transaction() as session:
-            return tuple(store.clients(session, after=after, limit=limit))
+            return tuple(store.clients(session, after=after or "", limit=limit))

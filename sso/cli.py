@@ -72,7 +72,7 @@ def _user_commands(open_service: OpenService) -> typer.Typer:
         after: Annotated[str, typer.Option(help="从此用户名之后开始 Start after this name.")] = "",
     ) -> None:
         with open_service() as service:
-            people = service.accounts.page(after=after, limit=_PAGE)
+            people = service.accounts.people(after=after, limit=_PAGE)
         rows = [
             {
                 "username": person.username,
@@ -129,7 +129,7 @@ def _client_commands(open_service: OpenService) -> typer.Typer:
         after: Annotated[str, typer.Option(help="从此标识之后开始 Start after this identifier.")] = "",
     ) -> None:
         with open_service() as service:
-            clients = service.applications.page(after=after, limit=_PAGE)
+            clients = service.applications.clients(after=after, limit=_PAGE)
         rows = [
             {
                 "client_id": client.client_id,

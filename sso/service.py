@@ -117,16 +117,15 @@ class SsoService:
     ) -> None:
         """Register the pages of this installation itself as a public client, with paths below ``public_url``."""
         public_url = self.settings.public_url
-        self.ensure_client(
-            Registration(
-                client_id=client_id,
-                name="信印 Xinyin",
-                is_public=True,
-                redirect_uris=tuple(f"{public_url}{path}" for path in redirect_paths),
-                post_logout_redirect_uris=tuple(f"{public_url}{path}" for path in logout_paths),
-                scopes=scopes.USER_SCOPES,
-            )
+        registration = Registration(
+            client_id=client_id,
+            name="信印 Xinyin",
+            is_public=True,
+            redirect_uris=tuple(f"{public_url}{path}" for path in redirect_paths),
+            post_logout_redirect_uris=tuple(f"{public_url}{path}" for path in logout_paths),
+            scopes=scopes.USER_SCOPES,
         )
+        self.applications.align(registration, actor="installation")
 
     def login(self, credentials: Credentials, *, previous: str | None) -> str:
         """Log a person in; see :meth:`sso.logins.Logins.login`."""

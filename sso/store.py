@@ -18,6 +18,7 @@ from sso.models import ClientRow, CodeRow, LoginAttemptRow, PortalSessionRow, Se
 
 __all__ = [
     "add",
+    "change_client",
     "claim_code",
     "client_by_id",
     "clients",
@@ -94,6 +95,26 @@ def clients(session: Session, *, after: str = "", limit: int = 50) -> list[Clien
     """Clients in the order of their identifiers, those after ``after``; disabled ones are left out."""
     query = select(ClientRow).where(ClientRow.client_id > after, ClientRow.disabled_at.is_(None))
     return [_client(row) for row in session.scalars(query.order_by(ClientRow.client_id).limit(limit))]
+
+
+def change_client(
+    session: Session,
+    client_id: str,
+    *,
+    redirect_uris: tuple[str, ...],
+    post_logout_redirect_uris: tuple[str, ...],
+    scopes: frozenset[str],
+) -> None:
+    """Replace what a client may do and where it is."""
+    session.execute(
+        update(ClientRow)
+        .where(ClientRow.client_id == client_id)
+        .values(
+            redirect_uris=list(redirect_uris),
+            post_logout_redirect_uris=list(post_logout_redirect_uris),
+            scopes=sorted(scopes),
+        )
+    )
 
 
 def disable_client(session: Session, client_id: str, *, now: datetime) -> bool:

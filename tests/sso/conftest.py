@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from trustcore.crypto.software import SoftwareKeys
 from trustcore.database import Database
 
 from support.identity import EPOCH, GOODBYE, REDIRECT_URI, Browser, Clock, World
+from support.postgres import postgres_server
 
 REGISTRATION = Registration(
     client_id="app",
@@ -24,8 +26,8 @@ REGISTRATION = Registration(
 )
 
 
-def _world(file: Path, keys: SoftwareKeys, secret: str) -> World:
-    database, clock = Database(f"sqlite:///{file}"), Clock(EPOCH)
+def _world(url: str, keys: SoftwareKeys, secret: str) -> World:
+    database, clock = Database(url), Clock(EPOCH)
     service = SsoService(database, keys, clock, os.urandom, SsoSettings())
     return World(service=service, database=database, keys=keys, clock=clock, secret=secret, registration=REGISTRATION)
 
@@ -34,22 +36,35 @@ def _world(file: Path, keys: SoftwareKeys, secret: str) -> World:
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SoftwareKeys, str]:
     """The database's file, the keys, and the secret of the client."""
     file, keys = tmp_path_factory.mktemp("sso") / "furnished.db", SoftwareKeys()
-    made = _world(file, keys, "")
-    made.database.create_tables()
-    secret = made.service.applications.register(REGISTRATION, actor="test")
-    assert secret is not None
-    made.add_person("alice")
-    assert made.service.public_keys.jwks
+    made = _furnish(_world(f"sqlite:///{file}", keys, ""))
     made.database.close()
-    return file, keys, secret
+    return file, keys, made.secret
+
+
+def _furnish(empty: World) -> World:
+    empty.database.create_tables()
+    secret = empty.service.applications.register(REGISTRATION, actor="test")
+    assert secret is not None
+    empty.add_person("alice")
+    assert empty.service.public_keys.jwks
+    return replace(empty, secret=secret)
 
 
 @pytest.fixture
 def world(furnished: tuple[Path, SoftwareKeys, str], tmp_path: Path) -> Iterator[World]:
     file, keys, secret = furnished
-    made = _world(Path(shutil.copy(file, tmp_path / "sso.db")), keys, secret)
+    copy = shutil.copy(file, tmp_path / "sso.db")
+    made = _world(f"sqlite:///{copy}", keys, secret)
     yield made
     made.database.close()
+
+
+@pytest.fixture
+def world_on_postgres() -> Iterator[World]:
+    with postgres_server() as url:
+        made = _furnish(_world(url, SoftwareKeys(), ""))
+        yield made
+        made.database.close()
 
 
 @pytest.fixture

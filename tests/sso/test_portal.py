@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -11,8 +12,11 @@ from starlette.testclient import TestClient
 from sso.core.relying_party import Attempt, is_local_path
 from sso.core.roles import Role
 from sso.portal import Portal, PortalClient
+from sso.service import SsoService
+from sso.settings import SsoSettings
 from sso.web.api import create_api
 from sso.web.relying_party import build_login_router
+from trustcore.audit import rows
 from trustcore.errors import ConflictError, UnauthenticatedError
 
 from support.identity import PASSWORD, World, hidden_fields
@@ -227,11 +231,25 @@ def test_the_roles_of_an_administrator_reach_the_pages(world: World) -> None:
     assert browser.get("/admin").json()["roles"] == ["system-administrator"]
 
 
-def test_the_client_of_the_pages_is_registered_once(world: World) -> None:
+def test_the_client_of_the_pages_is_registered_once_and_moves_with_the_installation(world: World) -> None:
+    def actions() -> list[str]:
+        with world.database.transaction() as session:
+            return [row.action for row in rows(session, limit=500) if row.subject == "portal"]
+
     for _ in range(2):
         world.service.ensure_portal_client("portal", redirect_paths=["/callback"], logout_paths=["/"])
+    assert actions() == ["sso.client.added"]
+    settings = SsoSettings(public_url="https://trust.example.cn")
+    moved = SsoService(world.database, world.keys, world.clock, os.urandom, settings)
+    moved.ensure_portal_client("portal", redirect_paths=["/callback"], logout_paths=["/"])
+    assert moved.applications.find("portal").redirect_uris == ("https://trust.example.cn/callback",)
+    assert actions() == ["sso.client.changed", "sso.client.added"]
+
+
+def test_a_client_of_others_is_never_changed_by_registering_it_again(world: World) -> None:
+    assert world.service.ensure_client(world.registration) is None
     with pytest.raises(ConflictError):
-        world.service.ensure_portal_client("portal", redirect_paths=["/other"], logout_paths=["/"])
+        world.service.ensure_client(replace(world.registration, redirect_uris=("https://evil.example/cb",)))
 
 
 def test_the_request_of_the_pages_is_a_good_one(world: World) -> None:
