@@ -1,0 +1,135 @@
+"""``xinyin hsm``: machines and the keys in them."""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hsm.service import HsmService, KeyStatus, MachineStatus, SelfTestResult
+
+__all__ = ["build_cli"]
+
+_PAGE = 200
+_DEMONSTRATION = "软件加密机，仅供测试与演示 Software machines: for tests and demonstration only"
+
+OpenService = Callable[[], AbstractContextManager[HsmService]]
+AsJson = Annotated[bool, typer.Option("--json", help="以 JSON 输出 Print JSON.")]
+
+
+def build_cli(open_service: OpenService) -> typer.Typer:
+    """The commands, over a service that each of them opens and closes.
+
+    They leave with 0, or 1 when a machine is down or a self-test fails.
+    """
+    app = typer.Typer(help="加密机与密钥 Encryption machines and the keys in them", no_args_is_help=True)
+
+    @app.command(help="逐台探测加密机 Ask every machine, and show which answers.")
+    def machines(as_json: AsJson = False) -> None:
+        with open_service() as service:
+            states = service.health()
+        if as_json:
+            typer.echo(json.dumps([machine_json(state) for state in states], ensure_ascii=False, indent=2))
+        else:
+            _print_machines(states)
+        raise typer.Exit(0 if all(state.up for state in states) else 1)
+
+    @app.command(help="列出密钥及所在加密机 List the keys and the machines that hold them.")
+    def keys(as_json: AsJson = False) -> None:
+        with open_service() as service:
+            found = _all_keys(service)
+        if as_json:
+            typer.echo(json.dumps([key_json(key) for key in found], ensure_ascii=False, indent=2))
+        else:
+            _print_keys(found)
+
+    @app.command(help="用每台加密机的每个密钥签名并验证 Sign with every key in every machine, and verify.")
+    def selftest(as_json: AsJson = False) -> None:
+        with open_service() as service:
+            results = service.self_test()
+        if as_json:
+            rows = [{"machine": r.machine, "label": r.label, "ok": r.ok, "reason": r.reason} for r in results]
+            typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        else:
+            _print_results(results)
+        raise typer.Exit(0 if all(result.ok for result in results) else 1)
+
+    @app.command(help="把密钥补到曾停机的加密机 Give machines that were away the keys they missed.")
+    def reconcile() -> None:
+        with open_service() as service:
+            moved = service.reconcile()
+        typer.echo(f"{len(moved)} keys copied" + "".join(f"\n{label}" for label in moved))
+
+    return app
+
+
+def machine_json(state: MachineStatus) -> dict[str, object]:
+    """A machine as JSON-ready data."""
+    return {
+        "name": state.name,
+        "token": state.token,
+        "profile": state.profile,
+        "demonstration": state.demonstration,
+        "up": state.up,
+        "reason": state.reason,
+        "in_flight": state.in_flight,
+        "served": state.served,
+    }
+
+
+def key_json(key: KeyStatus) -> dict[str, object]:
+    """A key as JSON-ready data; ``public_key_der`` is hexadecimal, the time RFC 3339."""
+    return {
+        "label": key.label,
+        "uri": key.uri,
+        "algorithm": key.algorithm.value,
+        "public_key_der": key.public_key_der.hex(),
+        "machines": list(key.machines),
+        "missing": list(key.missing),
+        "sealed": key.sealed,
+        "created_at": key.created_at.isoformat().replace("+00:00", "Z"),
+    }
+
+
+def _all_keys(service: HsmService) -> list[KeyStatus]:
+    found: list[KeyStatus] = []
+    while page := service.keys(after=found[-1].label if found else "", limit=_PAGE):
+        found += page
+    return found
+
+
+def _print_machines(states: Sequence[MachineStatus]) -> None:
+    note = _DEMONSTRATION if any(state.demonstration for state in states) else None
+    table = Table(title="加密机 Encryption machines", title_justify="left", caption=note, caption_justify="left")
+    for heading in ("名称 Name", "令牌 Token", "厂商配置 Profile", "状态 State"):
+        table.add_column(heading, overflow="fold")
+    for state in states:
+        mark = "[green]✔ up[/]" if state.up else f"[red]✘[/] {escape(state.reason)}"
+        table.add_row(escape(state.name), escape(state.token), state.profile, mark)
+    Console().print(table)
+
+
+def _print_keys(found: Sequence[KeyStatus]) -> None:
+    table = Table(title=f"密钥 Keys: {len(found)}", title_justify="left")
+    for heading in ("标签 Label", "算法 Algorithm", "加密机 Machines", "创建 Created (UTC)"):
+        table.add_column(heading, overflow="fold")
+    for key in found:
+        held = ", ".join(key.machines)
+        if key.missing:
+            held += f" [yellow]({escape(', '.join(key.missing))} 待补 to follow)[/]"
+        table.add_row(escape(key.label), key.algorithm.value, held, f"{key.created_at:%Y-%m-%d %H:%M:%S}")
+    Console().print(table)
+
+
+def _print_results(results: Sequence[SelfTestResult]) -> None:
+    table = Table(title="自检 Self-test", title_justify="left")
+    for heading in ("加密机 Machine", "密钥 Key", "结果 Result"):
+        table.add_column(heading, overflow="fold")
+    for result in results:
+        mark = "[green]✔[/]" if result.ok else f"[red]✘[/] {escape(result.reason)}"
+        table.add_row(escape(result.machine), escape(result.label), mark)
+    Console().print(table)

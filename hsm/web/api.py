@@ -1,0 +1,122 @@
+"""``/hsm/v1``: what machines there are and which keys they hold. Nothing here signs."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Query
+from pydantic import BaseModel, ConfigDict
+
+from hsm.service import HsmService
+from trustcore.web import problem
+from trustcore.web.auth import Authenticator, requires
+
+__all__ = ["create_api"]
+
+_SCOPE = "hsm:read"
+
+
+class MachineBody(BaseModel):
+    """One encryption machine."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    name: str
+    """Name in the settings."""
+    profile: str
+    """Vendor profile."""
+    demonstration: bool
+    """A software machine: for tests and demonstration only."""
+    up: bool
+    """Whether the last call was answered."""
+    reason: str
+    """One sentence: why it is down; empty while it is up."""
+    in_flight: int
+    """Calls it works on now, for this server process."""
+    served: int
+    """Calls it answered since this server process started."""
+
+
+class MachinesBody(BaseModel):
+    """All encryption machines."""
+
+    machines: list[MachineBody]
+
+
+class KeyBody(BaseModel):
+    """One key pair. The private half never leaves the machines."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    label: str
+    uri: str
+    """RFC 7512."""
+    algorithm: str
+    """``sm2``, ``rsa-2048``, ``rsa-3072`` or ``ec-p256``."""
+    public_key_der: str
+    """SubjectPublicKeyInfo, hexadecimal."""
+    machines: list[str]
+    """Machines that hold it."""
+    missing: list[str]
+    """Machines that still wait for their copy."""
+    sealed: bool
+    """It can leave no machine any more."""
+    created_at: datetime
+    """RFC 3339."""
+
+
+class KeysBody(BaseModel):
+    """One page of keys."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    keys: list[KeyBody]
+    next_cursor: str | None
+    """Give it as ``cursor`` for the next page; null at the end."""
+
+
+def create_api(service: HsmService, authenticator: Authenticator) -> FastAPI:
+    """The interface over an open service; owns nothing."""
+    app = FastAPI(title="Xinyin HSM", version="1", docs_url=None, redoc_url=None)
+    problem.install(app)
+    caller = Depends(requires(authenticator, _SCOPE))
+
+    @app.get("/v1/machines", dependencies=[caller], summary="Encryption machines 加密机")
+    def machines() -> MachinesBody:
+        """All machines as the last calls found them."""
+        return MachinesBody(
+            machines=[
+                MachineBody(
+                    name=state.name,
+                    profile=state.profile,
+                    demonstration=state.demonstration,
+                    up=state.up,
+                    reason=state.reason,
+                    in_flight=state.in_flight,
+                    served=state.served,
+                )
+                for state in service.machines()
+            ]
+        )
+
+    @app.get("/v1/keys", dependencies=[caller], summary="Keys 密钥")
+    def keys(
+        cursor: Annotated[str, Query(max_length=64)] = "", limit: Annotated[int, Query(ge=1, le=200)] = 50
+    ) -> KeysBody:
+        """Keys by label, one page."""
+        page = service.keys(after=cursor, limit=limit + 1)
+        bodies = [
+            KeyBody(
+                label=key.label,
+                uri=key.uri,
+                algorithm=key.algorithm.value,
+                public_key_der=key.public_key_der.hex(),
+                machines=list(key.machines),
+                missing=list(key.missing),
+                sealed=key.sealed,
+                created_at=key.created_at,
+            )
+            for key in page[:limit]
+        ]
+        return KeysBody(keys=bodies, next_cursor=bodies[-1].label if len(page) > limit else None)
+
+    return app
