@@ -109,7 +109,8 @@ def _links(package: Package, name: str, kind: Kind) -> list[_Link]:
         return []
     root_name, reader = _READERS[kind]
     root = read_part(package, name, root_name)
-    return list(reader(root, name))
+    with xmlio.naming(name):
+        return list(reader(root, name))
 
 
 def _root_links(root: Element, name: str) -> _Links:

@@ -87,14 +87,15 @@ def read_signature_list(package: Package, name: str) -> tuple[ListedSignature, .
         NotFoundError: ``ofd.package.entry-missing``.
     """
     root = read_part(package, name, "Signatures")
-    listed = tuple(
-        ListedSignature(
-            id=xmlio.attribute(node, "ID"),
-            type=node.get("Type", "Seal"),
-            name=resolve(xmlio.attribute(node, "BaseLoc"), holder=name),
+    with xmlio.naming(name):
+        listed = tuple(
+            ListedSignature(
+                id=xmlio.attribute(node, "ID"),
+                type=node.get("Type", "Seal"),
+                name=resolve(xmlio.attribute(node, "BaseLoc"), holder=name),
+            )
+            for node in xmlio.children(root, "Signature")
         )
-        for node in xmlio.children(root, "Signature")
-    )
     if len({item.id for item in listed}) != len(listed) or len({item.name for item in listed}) != len(listed):
         raise MalformedError("A signature is listed twice.", code="ofd.structure.signature-id", entry=name)
     return listed

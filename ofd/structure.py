@@ -40,8 +40,9 @@ def read_part(package: Package, name: str, root: str) -> Element:
         MalformedError: ``ofd.xml.…``, ``ofd.package.entry-damaged``, or ``ofd.structure.root`` for another element.
     """
     node = xmlio.parse(package.read(name), part=name)
-    if xmlio.local_name(node) != root:
-        raise MalformedError(f"The root element of {name} is not {root}.", code="ofd.structure.root", entry=name)
+    with xmlio.naming(name):
+        if xmlio.local_name(node) != root:
+            raise MalformedError(f"The root element of {name} is not {root}.", code="ofd.structure.root")
     return node
 
 
@@ -53,7 +54,8 @@ def read_bodies(package: Package) -> tuple[DocumentBody, ...]:
         MalformedError: ``ofd.xml.…``, ``ofd.loc.…`` or ``ofd.structure.…``.
     """
     root = read_part(package, ROOT, "OFD")
-    bodies = tuple(_body(node) for node in xmlio.children(root, "DocBody"))
+    with xmlio.naming(ROOT):
+        bodies = tuple(_body(node) for node in xmlio.children(root, "DocBody"))
     if not bodies:
         raise MalformedError("OFD.xml names no document.", code="ofd.structure.no-document")
     return bodies
@@ -70,11 +72,12 @@ def page_names(document: Element, *, holder: str) -> dict[str, str]:
         MalformedError: ``ofd.structure.page-id`` when an ID is used twice; ``ofd.xml.…``; ``ofd.loc.…``.
     """
     pages: dict[str, str] = {}
-    for node in xmlio.children(xmlio.required(document, "Pages"), "Page"):
-        page_id = xmlio.attribute(node, "ID")
-        if page_id in pages:
-            raise MalformedError(f"The page ID {page_id} is used twice.", code="ofd.structure.page-id", page=page_id)
-        pages[page_id] = resolve(xmlio.attribute(node, "BaseLoc"), holder=holder)
+    with xmlio.naming(holder):
+        for node in xmlio.children(xmlio.required(document, "Pages"), "Page"):
+            page_id = xmlio.attribute(node, "ID")
+            if page_id in pages:
+                raise MalformedError(f"The page ID {page_id} is used twice.", code="ofd.structure.page-id")
+            pages[page_id] = resolve(xmlio.attribute(node, "BaseLoc"), holder=holder)
     return pages
 
 

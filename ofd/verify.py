@@ -103,7 +103,7 @@ def _verify(data: bytes, policy: VerificationPolicy, report: ReportBuilder) -> N
         if outcome.is_seal:
             check_coverage(reachable, bodies, outcome, report)
     check_package(package, bodies, reachable, outcomes, report)
-    if any(outcome.is_sound and ROOT in outcome.protected for outcome in outcomes):
+    if any(outcome.is_sound and ROOT in outcome.intact for outcome in outcomes):
         report.facts.update(_document_facts(bodies[0]))
 
 

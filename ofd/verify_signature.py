@@ -35,7 +35,9 @@ class SignatureOutcome:
     is_sound: bool = False
     """Whether data hash and signature value are right."""
     protected: frozenset[str] = frozenset()
-    """Entries whose content this signature fixes."""
+    """Entries whose content this signature fixes; a change of one of them fails step (5)."""
+    intact: frozenset[str] = frozenset()
+    """Those that are as they were sealed."""
     own: frozenset[str] = frozenset()
     """Signature.xml, SignedValue.dat and Seal.esl."""
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -80,20 +82,40 @@ def verify_signature(
 ) -> SignatureOutcome:
     """Append the steps of one signature to ``report``."""
     if listed.type != "Seal":
+        known = listed.type == "Sign"
         report.add(
-            Status.INDETERMINATE,
+            Status.INDETERMINATE if known else Status.FAILED,
             "ofd.signature.type",
-            zh="该签名不是电子印章,无法验证",
-            en="This signature is not a seal and cannot be verified",
+            zh="该签名不是电子印章,无法验证" if known else "签名类型不正确",
+            en="This signature is not a seal and cannot be verified" if known else "There is no such type of signature",
             clause="GB/T 33190-2016 §18.1",
-            evidence={"signature": listed.id, "type": listed.type},
+            evidence={"signature": listed.id, "type": listed.type, "entry": body.signatures or ""},
         )
-        return SignatureOutcome(id=listed.id, is_seal=False, own=frozenset({listed.name}))
+        return SignatureOutcome(id=listed.id, is_seal=False, own=_own_files(package, listed))
     # (4) what there is to verify
+    entry = listed.name
     try:
-        case = _open_case(package, listed, body, policy, report)
+        xml = package.read(entry)
+        description = read_signature(xml, name=entry)
+        entry = description.signed_value
+        signature = SealSignature.parse(package.read(entry))
+        tbs = signature.to_be_signed
+        case = _Case(
+            id=listed.id,
+            name=listed.name,
+            package=package,
+            body=body,
+            policy=policy,
+            report=report,
+            xml=xml,
+            description=description,
+            signature=signature,
+            signer=Certificate.from_der(signature.certificate_der),
+            intermediates=(*policy.intermediates, *map(Certificate.from_der, tbs.embedded_certificates)),
+            crls=(*policy.crls, *tbs.embedded_crls),
+        )
     except TrustError as error:
-        add_error(report, error, signature=listed.id)
+        add_error(report, error, signature=listed.id, entry=entry, listed_in=body.signatures or "")
         return SignatureOutcome(id=listed.id, is_seal=False, own=_own_files(package, listed))
     return _verify_case(case)
 
@@ -101,7 +123,8 @@ def verify_signature(
 def add_error(report: ReportBuilder, error: TrustError, **evidence: str) -> None:
     """Append the step that an unreadable input fails, under the code of the error."""
     facts = {name: str(value) for name, value in error.facts.items()}
-    entry = f"({facts['entry']})" if "entry" in facts else ""
+    place = {**evidence, **facts}.get("entry", "")
+    entry = f"({place})" if place else ""
     unknown = error.code in _NOT_JUDGED
     report.add(
         Status.INDETERMINATE if unknown else Status.FAILED,
@@ -114,13 +137,22 @@ def add_error(report: ReportBuilder, error: TrustError, **evidence: str) -> None
 
 
 def _verify_case(case: _Case) -> SignatureOutcome:
+    variants = " ".join(case.signature.variants)
+    case.check(
+        True,
+        "ofd.signature.read",
+        ("签名描述文件与电子签章数据可以读取", "Signature.xml and the seal's signature can be read"),
+        "GB/T 38540-2020 §7.3 a)",
+        version=str(case.signature.to_be_signed.version),
+        **({"variants": variants} if variants else {}),
+    )
     references = _check_references(case)  # (5)
     sound = _check_value(case)  # (6), (7), (8)
     time = _check_time(case)  # (9)
     _check_signer(case, time)  # (10), (11)
     _check_seal(case, time)  # (12), (13)
     _check_stamps(case)  # (14)
-    own = frozenset({case.name, case.description.signed_value, *({case.description.seal} - {None})})
+    own = {case.name, case.description.signed_value, case.description.seal or case.name}
     info = case.signature.to_be_signed.seal.info
     facts = {
         "signer": case.signer.common_name or case.signer.subject.text,
@@ -133,47 +165,13 @@ def _verify_case(case: _Case) -> SignatureOutcome:
         id=case.id,
         is_seal=True,
         is_sound=sound,
-        protected=frozenset({*references.intact, case.name, case.description.signed_value}),
-        own=frozenset(name for name in own if name),
+        protected=frozenset(
+            {*(item.name for item in case.description.references), case.name, case.description.signed_value}
+        ),
+        intact=frozenset(references.intact),
+        own=frozenset(own),
         facts=facts if sound else {},
     )
-
-
-def _open_case(
-    package: Package,
-    listed: ListedSignature,
-    body: DocumentBody,
-    policy: VerificationPolicy,
-    report: ReportBuilder,
-) -> _Case:
-    xml = package.read(listed.name)
-    description = read_signature(xml, name=listed.name)
-    signature = SealSignature.parse(package.read(description.signed_value))
-    tbs = signature.to_be_signed
-    case = _Case(
-        id=listed.id,
-        name=listed.name,
-        package=package,
-        body=body,
-        policy=policy,
-        report=report,
-        xml=xml,
-        description=description,
-        signature=signature,
-        signer=Certificate.from_der(signature.certificate_der),
-        intermediates=(*policy.intermediates, *map(Certificate.from_der, tbs.embedded_certificates)),
-        crls=(*policy.crls, *tbs.embedded_crls),
-    )
-    variants = " ".join(signature.variants)
-    case.check(
-        True,
-        "ofd.signature.read",
-        ("签名描述文件与电子签章数据可以读取", "Signature.xml and the seal's signature can be read"),
-        "GB/T 38540-2020 §7.3 a)",
-        version=str(tbs.version),
-        **({"variants": variants} if variants else {}),
-    )
-    return case
 
 
 def _own_files(package: Package, listed: ListedSignature) -> frozenset[str]:
@@ -281,6 +279,7 @@ def _check_signer(case: _Case, time: SigningTime) -> None:
         else ("签章人证书不在印章的证书列表中", "The seal does not list the signer's certificate"),
         "GB/T 38540-2020 §7.3 c)",
         signer=case.signer.subject.text,
+        entry=case.description.signed_value,
     )
     chain = validate_chain(
         case.signer,

@@ -4,9 +4,12 @@ Access is strict so that no two readers find different values: a repeated elemen
 namespace on a name of the standard, or markup inside a text (``Doc_0/<!-- -->Other.xml``) is refused.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from lxml import etree
 
-from trustcore.errors import MalformedError, RejectedError
+from trustcore.errors import MalformedError, RejectedError, TrustError
 
 __all__ = [
     "MAX_DEPTH",
@@ -17,6 +20,7 @@ __all__ = [
     "descendants",
     "element",
     "local_name",
+    "naming",
     "parse",
     "required",
     "serialise",
@@ -59,6 +63,16 @@ def parse(data: bytes, *, part: str) -> Element:
     if _TOO_DEEP(root):
         raise _malformed(part, "is nested too deeply", "depth")
     return root
+
+
+@contextmanager
+def naming(part: str) -> Iterator[None]:
+    """Whatever goes wrong inside names the entry that is being read."""
+    try:
+        yield
+    except TrustError as error:
+        error.facts.setdefault("entry", part)
+        raise
 
 
 def local_name(node: Element) -> str:

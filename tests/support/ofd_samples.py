@@ -3,17 +3,20 @@
 import struct
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from ofd.build import DocumentBuilder, Placement
 from ofd.fonts import find_fonts
+from ofd.package import Package
 from ofd.policy import VerificationPolicy
 from ofd.seal import PreparedSeal, Protection, StampAnnotation, prepare
-from ofd.ses import Picture
-from ofd.ses_encode import encode_seal, encode_seal_info
+from ofd.ses import Picture, Seal
+from ofd.ses_encode import encode_seal, encode_seal_info, encode_signature, encode_to_be_signed, validation_material
+from ofd.signature_parts import SignatureDescription, read_signature, write_signature
+from trustcore.asn1 import encoder
 from trustcore.crypto.algorithms import SIGNATURES, KeyAlgorithm, SignatureAlgorithm
 from trustcore.crypto.digests import sm3
 from trustcore.crypto.software import SoftwareKeys, SoftwareKeyWarning
@@ -23,6 +26,7 @@ from trustcore.x509.build import CertificateTemplate, certificate_tbs, signed
 from trustcore.x509.certificate import Certificate
 from trustcore.x509.crl import CrlTemplate, RevokedEntry, crl_tbs
 from trustcore.x509.names import DistinguishedName
+from trustcore.x509.tsp import TstInfo, build_token
 
 SIGNED_AT = datetime(2030, 1, 15, 9, 30, tzinfo=UTC)
 """When the samples are sealed."""
@@ -141,7 +145,7 @@ def sample_png(gray: int = 200) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes((0, gray)))) + chunk(b"IEND", b"")
 
 
-def make_seal(  # noqa: PLR0913 - what distinguishes seals of tests
+def make_seal(
     pki: Pki,
     *,
     signers: Sequence[Holder] | None = None,
@@ -225,3 +229,80 @@ def seal_document(pki: Pki, document: bytes, *, signer: Holder | None = None, **
 def sealed_sample() -> bytes:
     """The sample document, sealed."""
     return seal_document(sample_pki(), sample_document())
+
+
+def unpack(package: bytes) -> dict[str, bytes]:
+    """Name and content of every file; ``write_package`` puts them together again."""
+    opened = Package(package)
+    return {name: opened.read(name) for name in opened.names}
+
+
+def seal_by_force(  # noqa: PLR0913 - what a wrong seal may differ in
+    pki: Pki,
+    document: bytes,
+    *,
+    seal_der: bytes | None = None,
+    at: datetime = SIGNED_AT,
+    holder: Holder | None = None,
+    crls: tuple[bytes, ...] | None = None,
+    change: Callable[[SignatureDescription], SignatureDescription] = lambda description: description,
+    data_hash: bytes | None = None,
+    timestamp: Callable[[bytes], bytes] | None = None,
+    protection: Protection = Protection.WHOLE,
+) -> bytes:
+    """A sealed document of which every part is consistent, without the checks that keep us from making wrong ones.
+
+    Args:
+        pki: whose keys sign.
+        document: what is sealed.
+        seal_der: the seal, even one that is not valid at ``at``.
+        at: claimed time.
+        holder: who signs, listed by the seal or not.
+        crls: carried along.
+        change: alters Signature.xml before it is signed.
+        data_hash: in the place of the digest of Signature.xml.
+        timestamp: makes a token for the signature.
+        protection: of the list of signatures.
+    """
+    seal_der = seal_der or make_seal(pki)
+    holder = holder or pki.signer
+    possible = Seal.parse(seal_der).info.created + timedelta(seconds=1)
+    prepared = prepare_seal(pki, document, seal_der=seal_der, at=possible, protection=protection)
+    description = change(read_signature(prepared.signature_xml, name=prepared.signature_name))
+    signature_xml = write_signature(description)
+    to_be_signed = encode_to_be_signed(
+        seal_der=seal_der,
+        at=at,
+        data_hash=sm3(signature_xml) if data_hash is None else data_hash,
+        property_info=f"/{prepared.signature_name}",
+        extensions=validation_material([pki.issuing.certificate.der], pki.crls if crls is None else crls),
+    )
+    signature = holder.signer.sign(to_be_signed)
+    signed_value = encode_signature(
+        to_be_signed,
+        certificate_der=holder.certificate.der,
+        signature_algorithm_oid=SM2_SM3,
+        signature_der=signature,
+        timestamp_token=None if timestamp is None else timestamp(signature),
+    )
+    files = {prepared.signature_name: signature_xml, prepared.signed_value_name: signed_value}
+    return Package(prepared.package).with_files(files)
+
+
+def make_token(pki: Pki, signature: bytes, *, at: datetime, tsa: Holder | None = None) -> bytes:
+    """A time stamp over a signature."""
+    tsa = tsa or pki.tsa
+    info = TstInfo(
+        policy="1.2.3.4",
+        imprint_der=sm3_imprint(signature),
+        serial_number=7,
+        gen_time=at,
+        accuracy_seconds=1,
+    )
+    return build_token(info, signer=tsa.signer, certificate=tsa.certificate, certificates=[tsa.certificate.der])
+
+
+def sm3_imprint(message: bytes) -> bytes:
+    """MessageImprint of SM3 (RFC 3161 §2.4.1)."""
+    algorithm = encoder.sequence(encoder.oid("1.2.156.10197.1.401"))
+    return encoder.sequence(algorithm, encoder.octet_string(sm3(message)))
