@@ -217,7 +217,7 @@ def test_a_failed_use_is_recorded_as_failed_and_can_be_tried_again(suite: Suite)
         def timestamp_token(self, authority: str, digest_algorithm: object, digest: bytes) -> bytes:
             if self.broken:
                 raise BusyError("The time-stamping authority does not answer.", code="test.tsa-down")
-            return ca.timestamp_token(authority, digest_algorithm, digest)  # type: ignore[arg-type]
+            return ca.timestamp_token(authority, digest_algorithm, digest)
 
     stamps = Down()
     service = SealService(suite.database, ca.keys, ca, stamps, clock=suite.clock)
@@ -287,7 +287,7 @@ def test_a_request_to_sign_that_makes_no_sense_is_refused(
     shared: Suite, arguments: dict[str, bytes], code: str
 ) -> None:
     with pytest.raises(MalformedError) as refused:
-        shared.service.sign(shared.seal.id, **arguments)  # type: ignore[arg-type]
+        shared.service.sign(shared.seal.id, **arguments)
     assert refused.value.code == code
 
 
