@@ -137,8 +137,8 @@ class Pkcs11Machine:
         """The key pair with this reference, if both halves are there."""
 
         def look(lane: Lane) -> MachineKey | None:
-            publics = self._objects.find_all(lane.session, reference, _PUBLIC)
-            if not publics or not self._objects.find_all(lane.session, reference, _PRIVATE):
+            publics = self._find_all(lane, reference, _PUBLIC)
+            if not publics or not self._find_all(lane, reference, _PRIVATE):
                 return None
             public_key_der = self._objects.public_key_der(publics[0], algorithm)
             return MachineKey(reference=reference, algorithm=algorithm, public_key_der=public_key_der)
@@ -150,7 +150,7 @@ class Pkcs11Machine:
 
         def remove(lane: Lane) -> None:
             for kind in (_PRIVATE, _PUBLIC, _SECRET):
-                for found in self._objects.find_all(lane.session, reference, kind):
+                for found in self._find_all(lane, reference, kind):
                     found.destroy()
 
         self._run(remove)
@@ -160,7 +160,7 @@ class Pkcs11Machine:
 
         def close_up(lane: Lane) -> None:
             for kind in (_PRIVATE, _SECRET):
-                for found in self._objects.find_all(lane.session, reference, kind):
+                for found in self._find_all(lane, reference, kind):
                     if found[Attribute.EXTRACTABLE]:
                         found[Attribute.EXTRACTABLE] = False
 
@@ -173,7 +173,7 @@ class Pkcs11Machine:
 
     def holds_wrapping_key(self, reference: KeyReference) -> bool:
         """Whether the wrapping key is there."""
-        return bool(self._run(lambda lane: self._objects.find_all(lane.session, reference, _SECRET)))
+        return bool(self._run(lambda lane: self._find_all(lane, reference, _SECRET)))
 
     def send_wrapping_key(self, reference: KeyReference, transport_public_key_der: bytes) -> bytes:
         """The wrapping key under another machine's RSA transport key."""
@@ -251,11 +251,19 @@ class Pkcs11Machine:
                 self._module = LoadedModule(self._find_source())
             return self._module.library.get_token(token_label=self._token_label)
 
+    def _find_all(self, lane: Lane, reference: KeyReference, kind: ObjectClass) -> list[Any]:
+        try:
+            return self._objects.find_all(lane.session, reference, kind)
+        except PKCS11Error:
+            # python-pkcs11 0.10 keeps the session's lock when C_FindObjectsInit fails: the next user would wait.
+            lane.usable = False
+            raise
+
     def _the_key(self, lane: Lane, reference: KeyReference, kind: ObjectClass) -> Any:
         """The object, from the session's cache or else searched for."""
         key = lane.keys.get(reference.key_id)
         if key is None:
-            found = self._objects.find_all(lane.session, reference, kind)
+            found = self._find_all(lane, reference, kind)
             if not found:
                 raise KeyMissingError(self.name, reference.label)
             key = lane.keys[reference.key_id] = found[0]

@@ -26,7 +26,7 @@ from trustcore.database import Database
 from trustcore.errors import BusyError, MalformedError, NotFoundError, RejectedError, TrustError
 from trustcore.signing import Signer
 
-__all__ = ["HsmService", "KeyStatus", "MachineStatus", "SelfTestResult", "open_service"]
+__all__ = ["HsmService", "KeyStatus", "MachineStatus", "SelfTestResult", "open_hsm"]
 
 _RECORD_SECONDS = 60.0
 _RANDOM_LIMIT_BYTES = 1024 * 1024
@@ -249,7 +249,7 @@ class HsmService:
 
 
 @contextmanager
-def open_service(
+def open_hsm(
     settings: HsmSettings, *, data_dir: Path, database: Database, clock: Callable[[], datetime]
 ) -> Iterator[HsmService]:
     """The service over open machines, for the time of the block.

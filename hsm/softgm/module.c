@@ -185,6 +185,13 @@ static CK_RV softgm_GenerateRandom(CK_SESSION_HANDLE session, CK_BYTE_PTR random
     return rv != CKR_OK ? rv : inner->C_GenerateRandom(session, random, length);
 }
 
+static CK_RV softgm_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE_PTR objects, CK_ULONG limit,
+                                CK_ULONG_PTR count) {
+    CK_RV rv = fault_of_session(session);
+
+    return rv != CKR_OK ? rv : inner->C_FindObjects(session, objects, limit, count);
+}
+
 static CK_RV softgm_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_ATTRIBUTE_PTR template,
                                 CK_ULONG count, CK_OBJECT_HANDLE_PTR key) {
     CK_RV rv = fault_of_session(session);
@@ -274,6 +281,7 @@ static void load(void) {
     functions.C_OpenSession = softgm_OpenSession;
     functions.C_Login = softgm_Login;
     functions.C_GenerateRandom = softgm_GenerateRandom;
+    functions.C_FindObjects = softgm_FindObjects;
     functions.C_GenerateKey = softgm_GenerateKey;
     functions.C_SignInit = shim_SignInit;
     if (with_sm2)

@@ -242,10 +242,8 @@ CK_RV softgm_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object) {
 
 CK_RV softgm_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE_PTR template, CK_ULONG count) {
     struct template translated;
-    CK_RV rv = fault_of_session(session);
+    CK_RV rv;
 
-    if (rv != CKR_OK)
-        return rv;
     if (template == NULL || !template_has_ulong(template, count, CKA_KEY_TYPE, CKK_VENDOR_SM2))
         return inner->C_FindObjectsInit(session, template, count);
     rv = template_translate_key_type(template, count, &translated);
