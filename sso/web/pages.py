@@ -101,10 +101,14 @@ class _Views:
         return self._logout(request, request.url.query, is_confirmed=False)
 
     def logout_post(self, request: Request, form: Form) -> Response:
-        """The same by POST; and the answer to our own question, which carries our token."""
-        fields = parameters.parse(form)
-        is_confirmed = is_same_browser(request, self._cookies, fields.get("csrf"))
-        return self._logout(request, form, is_confirmed=is_confirmed)
+        """The answer to our own question, which carries our token; anything else is the same as by GET.
+
+        It is turned into GET because a POST from another site comes without the session's cookie, and would seem to
+        have logged the person out.
+        """
+        if is_same_browser(request, self._cookies, parameters.parse(form).get("csrf")):
+            return self._logout(request, form, is_confirmed=True)
+        return _redirect(f"{self._base}/logout?{form}")
 
     def _logout(self, request: Request, query: str, *, is_confirmed: bool) -> Response:
         cookie = self._cookies.read(request, PROVIDER)

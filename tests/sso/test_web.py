@@ -331,7 +331,7 @@ def test_logout_without_a_good_hint_asks_and_leads_nowhere(browser: Browser, wor
     silent = f"/sso/authorize?{world.query(prompt='none')}"
     assert "code" in answer_of(browser.get(silent))
     forged = browser.post("/sso/logout", data={"csrf": "forged"})
-    assert "退出登录？" in forged.text
+    assert "退出登录？" in browser.get(forged.headers["location"]).text
     assert "code" in answer_of(browser.get(silent))
     done = browser.post("/sso/logout", data=hidden_fields(page.text))
     assert done.status_code == 200
@@ -349,11 +349,22 @@ def test_logout_never_redirects_to_what_is_not_registered(browser: Browser, worl
     assert "code" in answer_of(browser.get(f"/sso/authorize?{world.query(prompt='none')}"))
 
 
+def test_a_logout_by_post_is_one_by_get(browser: Browser, world: World) -> None:
+    """A POST from the application's site comes without our cookie, and must not pretend to have ended the session."""
+    tokens = redeem(browser, world, answer_of(browser.log_in(world.query()))["code"])
+    leaving = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": GOODBYE}
+    without_cookie = Browser(world.service).post("/sso/logout", data=leaving)
+    assert without_cookie.status_code == 303
+    assert without_cookie.headers["location"] == f"/sso/logout?{urlencode(leaving)}"
+    assert browser.get(without_cookie.headers["location"]).headers["location"] == GOODBYE
+    assert answer_of(browser.get(f"/sso/authorize?{world.query(prompt='none')}"))["error"] == "login_required"
+
+
 def test_a_logout_from_another_site_takes_no_cookie_away(browser: Browser) -> None:
-    """A cross-site POST comes without our cookie; its answer must not delete the one that the browser has."""
+    """What comes without our cookie is answered without deleting the one that the browser has."""
     response = browser.post("/sso/logout", content="", headers=FORM)
-    assert response.status_code == 200
     assert "set-cookie" not in response.headers
+    assert "set-cookie" not in browser.get(response.headers["location"]).headers
 
 
 def test_the_openapi_document_describes_the_protocol(browser: Browser) -> None:
