@@ -158,6 +158,12 @@ class SealService:
         with self._database.transaction() as session:
             return _view(store.load_seal(session, seal_id))
 
+    def find_made_for(self, request_id: str) -> str | None:
+        """Identifier of the seal that was asked for with this request."""
+        with self._database.transaction() as session:
+            row = store.find_seal_by_request(session, request_id)
+        return None if row is None else row.id
+
     def seals(self, *, after: str | None = None, limit: int = 50) -> tuple[SealView, ...]:
         """Seals in the order of their identifiers, at most ``limit`` of those after ``after``."""
         with self._database.transaction() as session:

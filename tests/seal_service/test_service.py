@@ -66,6 +66,8 @@ def test_a_seal_does_not_outlive_its_signer(suite: Suite) -> None:
 def test_the_same_request_gives_the_same_seal_and_another_body_is_refused(suite: Suite) -> None:
     again = suite.service.make_seal(SPEC, request_id="first")
     assert again == suite.seal
+    assert suite.service.find_made_for("first") == suite.seal.id
+    assert suite.service.find_made_for("never") is None
     with pytest.raises(ConflictError) as refused:
         suite.service.make_seal(replace(SPEC, name="另一个行政审批局"), request_id="first")
     assert refused.value.code == "seal.request.other-body"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -123,7 +124,7 @@ class SmallCa:
         return self.authorities[f"{family}-root"].certificate
 
     def _found(self, name: str, algorithm: KeyAlgorithm, parent: str | None) -> None:
-        signer = self.keys.signer(self.keys.generate(name, algorithm))
+        signer = self.keys.signer(self.keys.find(name) or self.keys.generate(name, algorithm))
         subject = DistinguishedName.of({"C": "CN", "O": "Test", "CN": name})
         extensions = (
             ext.basic_constraints(ca=True, path_length=None if parent is None else 0),
@@ -137,7 +138,7 @@ class SmallCa:
         self.authorities[name] = Authority(signer=signer, certificate=Certificate.from_der(der))
 
     def _found_tsa(self, name: str, algorithm: KeyAlgorithm, parent: str) -> None:
-        signer = self.keys.signer(self.keys.generate(name, algorithm))
+        signer = self.keys.signer(self.keys.find(name) or self.keys.generate(name, algorithm))
         extensions = (
             ext.basic_constraints(ca=False),
             ext.key_usage("digitalSignature"),
@@ -206,10 +207,16 @@ SPEC = SealSpec(
 )
 
 
+@cache
+def _shared_keys() -> SoftwareKeys:
+    """One set of keys for all suites of a process: making RSA keys takes most of a suite's time."""
+    with pytest.warns(SoftwareKeyWarning):
+        return SoftwareKeys()
+
+
 def make_suite(folder: Path) -> Suite:
     """A new suite with one seal."""
-    with pytest.warns(SoftwareKeyWarning):
-        keys = SoftwareKeys()
+    keys = _shared_keys()
     clock = Clock()
     ca = SmallCa(keys, clock)
     database = Database(f"sqlite:///{folder / 'seals.db'}")
