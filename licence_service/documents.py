@@ -34,7 +34,7 @@ class FolderDocuments:
         sha256 = hashlib.sha256(data).hexdigest()
         path = self._path(sha256)
         try:
-            if path.exists() and path.stat().st_size == len(data):
+            if path.exists() and path.read_bytes() == data:
                 return sha256
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _write_durably(path, data)

@@ -5,6 +5,7 @@ be relabelled (GB/T 36905-2018, as deployed).
 """
 
 import hashlib
+from functools import lru_cache
 
 from licence_service.core.layout import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Curve
 from licence_service.core.metadata import NameForm, metadata_xml
@@ -57,14 +58,17 @@ def render_ofd(document: LicenceDocument) -> bytes:
 
 
 def _draw_curves(canvas: Canvas, curves: tuple[Curve, ...]) -> None:
-    """Curves of one look become one path over the whole page."""
+    for width_mm, colour, data in _paths(curves):
+        canvas.path(data, box_mm=(0, 0, PAGE_WIDTH_MM, PAGE_HEIGHT_MM), stroke=colour, line_width_mm=width_mm)
+
+
+@lru_cache(maxsize=4)
+def _paths(curves: tuple[Curve, ...]) -> tuple[tuple[float, tuple[int, int, int], str], ...]:
+    """Curves of one look as one path over the whole page; they are the same on all pages of a form."""
     looks: dict[tuple[float, tuple[int, int, int]], list[str]] = {}
     for curve in curves:
         start, *others = (f"{x:g} {y:g}" for x, y in curve.points)
         looks.setdefault((curve.width_mm, curve.colour), []).append(
             " ".join((f"M {start}", *(f"L {point}" for point in others)))
         )
-    for (width_mm, colour), parts in looks.items():
-        canvas.path(
-            " ".join(parts), box_mm=(0, 0, PAGE_WIDTH_MM, PAGE_HEIGHT_MM), stroke=colour, line_width_mm=width_mm
-        )
+    return tuple((width_mm, colour, " ".join(parts)) for (width_mm, colour), parts in looks.items())

@@ -8,6 +8,7 @@ like all others.
 import hashlib
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 from xml.sax.saxutils import escape
 
 from licence_service.core.layout import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Box, Curve, Text
@@ -126,13 +127,10 @@ def _to_unicode(glyphs: dict[int, str]) -> bytes:
     ).encode("ascii")
 
 
-def _content(curves: Iterable[Curve], texts: Iterable[Text], fonts: _Fonts) -> list[str]:
+def _content(curves: tuple[Curve, ...], texts: Iterable[Text], fonts: _Fonts) -> list[str]:
     """The page in PDF operators; the origin is moved to the top left and the unit is the millimetre."""
     content = [f"{_n(_POINTS_PER_MM)} 0 0 {_n(_POINTS_PER_MM)} 0 0 cm", "1 j 1 J"]
-    for curve in curves:
-        points = [f"{_n(x)} {_n(PAGE_HEIGHT_MM - y)}" for x, y in curve.points]
-        content.append(f"{_colour(curve.colour)} RG {_n(curve.width_mm)} w {points[0]} m")
-        content.append(" ".join(f"{point} l" for point in points[1:]) + " S")
+    content.append(_curve_operators(curves))
     content.append("BT")
     for text in texts:
         content.append(
@@ -142,6 +140,17 @@ def _content(curves: Iterable[Curve], texts: Iterable[Text], fonts: _Fonts) -> l
         content.extend(f"{name} {_n(text.size_mm)} Tf <{codes}> Tj" for name, codes in fonts.show(text.text))
     content.append("ET")
     return content
+
+
+@lru_cache(maxsize=4)
+def _curve_operators(curves: tuple[Curve, ...]) -> str:
+    """Curves are the same on all pages of a form and are written once."""
+    lines = []
+    for curve in curves:
+        start, *others = (f"{_n(x)} {_n(PAGE_HEIGHT_MM - y)}" for x, y in curve.points)
+        lines.append(f"{_colour(curve.colour)} RG {_n(curve.width_mm)} w {start} m")
+        lines.append(" ".join(f"{point} l" for point in others) + " S")
+    return "\n".join(lines)
 
 
 def _qr(place: Box, address: str) -> list[str]:

@@ -146,10 +146,10 @@ class LicenceService:
         with self._database.transaction() as session:
             return view(session, store.by_token(session, token.upper()), self._cipher)
 
-    def recent(self, *, limit: int = 50) -> tuple[Licence, ...]:
-        """The newest licences, newest first."""
+    def recent(self, *, before: int | None = None, limit: int = 50) -> tuple[Licence, ...]:
+        """The newest licences, newest first; ``before`` is the ``number`` of the last one of the page before."""
         with self._database.transaction() as session:
-            rows = store.recent(session, limit=min(limit, 500))
+            rows = store.recent(session, before=before, limit=min(limit, 500))
             return tuple(view(session, row, self._cipher) for row in rows)
 
     def document(self, identifier: str, form: Form) -> bytes:

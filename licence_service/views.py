@@ -23,6 +23,7 @@ def view(session: Session, row: LicenceRow | None, cipher: FieldCipher) -> Licen
     if row is None:
         raise NotFoundError("There is no such licence.", code="licence.not-found")
     return Licence(
+        number=row.id,
         identifier=row.identifier,
         token=row.token,
         address=row.address,

@@ -8,6 +8,7 @@ real licence.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from licence_service.core.ornament import FAINT, GOLD, frame, rosette
 from licence_service.core.record import LONG_TERM, LicenceRecord, chinese_date
@@ -117,11 +118,16 @@ def compose(record: LicenceRecord, *, identifier: str, issuer: str, advance: Adv
         *_column(_RIGHT, _right_fields(record), advance),
         *_foot(record, identifier, issuer, advance),
     )
-    ornaments = (
+    return Page(curves=_ornaments(), texts=texts, qr=_QR, seal=_SEAL)
+
+
+@cache
+def _ornaments() -> tuple[Curve, ...]:
+    """What is the same on every page."""
+    return (
         *(Curve(points=points, width_mm=0.1, colour=FAINT) for points in rosette((148.5, 118.0), 52.0)),
         *(Curve(points=points, width_mm=width, colour=GOLD) for points, width in frame(PAGE_WIDTH_MM, PAGE_HEIGHT_MM)),
     )
-    return Page(curves=ornaments, texts=texts, qr=_QR, seal=_SEAL)
 
 
 def _left_fields(record: LicenceRecord) -> tuple[_Field, ...]:

@@ -54,6 +54,8 @@ class DocumentInfo:
 class Licence:
     """One licence and where it stands in its life."""
 
+    number: int
+    """Its place in the register; only for paging."""
     identifier: str
     token: str
     """26 characters that lead to the verification page; they say nothing about the licence."""

@@ -1,7 +1,7 @@
 """The citizens' pages under ``/v``: what the QR code leads to, and verification of any file. No login."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import Depends, FastAPI
@@ -58,10 +58,10 @@ class _LicenceView:
     valid_until: Until
     is_long_term: bool
     issuer: str
-    issued_at: object
+    issued_at: datetime | None
     state: LicenceState
     state_words: tuple[str, str]
-    state_changed_at: object
+    state_changed_at: datetime
     stands: bool
     look: str
     """Class of the verdict: ``valid``, ``invalid`` or ``unknown``."""
@@ -85,6 +85,7 @@ def _add_licence(app: FastAPI, service: LicenceService, pages: Pages) -> None:
         context = {
             "licence": _view(licence, service),
             "report": report,
+            "sealed_at": _sealed_at(report) if report else None,
             "marks": _MARKS,
             "checked_again": verification is not None,
             "checked_at": service.clock(),
@@ -110,6 +111,7 @@ def _add_upload(app: FastAPI, service: LicenceService, pages: Pages) -> None:
         other = expected is not None and (licence is None or licence.identifier != expected.identifier)
         context = {
             "report": verification.report,
+            "sealed_at": _sealed_at(verification.report),
             "verdict": str(verification.report.verdict),
             "marks": _MARKS,
             "licence": _view(licence, service) if licence else None,
@@ -179,6 +181,14 @@ def _view(licence: Licence, service: LicenceService) -> _LicenceView:
 def _report_at_issue(licence: Licence) -> Report | None:
     info = licence.document(Form.OFD) or next(iter(licence.documents), None)
     return info.report if info else None
+
+
+def _sealed_at(report: Report) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(report.facts.get("signed_at", ""))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
 
 
 def _file_is_bad(verification: Verification) -> bool:

@@ -82,11 +82,12 @@ def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
     assert caught.value.code == "licence.storage.damaged"
 
 
-def test_a_half_file_under_the_right_name_is_replaced(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", [b"lic", b"Licence", b""])
+def test_a_damaged_file_under_the_right_name_is_replaced(damage: bytes, tmp_path: Path) -> None:
     store = FolderDocuments(tmp_path)
     name = store.put(b"licence")
     (path,) = tmp_path.rglob(name)
-    path.write_bytes(b"lic")
+    path.write_bytes(damage)
     assert store.put(b"licence") == name
     assert store.get(name) == b"licence"
 

@@ -34,7 +34,14 @@ def test_the_page_says_that_the_licence_stands_and_what_was_checked(client: Test
     assert page.status_code == 200
     assert 'class="verdict valid"' in page.text
     assert "证照有效" in page.text
-    for shown in ("晴川市示*******有限公司", "王*明", licence.identifier, "晴川市市场监督管理局", "印章与文件相符"):
+    for shown in (
+        "晴川市示*******有限公司",
+        "王*明",
+        licence.identifier,
+        "晴川市市场监督管理局",
+        "印章与文件相符",
+        "2030-01-15 17:30:00",
+    ):
         assert shown in page.text
 
 
