@@ -8,7 +8,9 @@ from threading import Lock
 from seal_service.core.material import ValidationMaterial, validation_material
 from seal_service.ports import Certificates
 from seal_service.settings import SealSettings
+from trustcore.errors import BusyError
 from trustcore.x509.certificate import Certificate
+from trustcore.x509.crl import Crl
 
 __all__ = ["Material", "MaterialCache"]
 
@@ -19,6 +21,8 @@ class Material:
 
     travels: ValidationMaterial
     root: Certificate
+    issuing_crl: Crl
+    """Of the issuing authority: whether the seal's own certificate still stands."""
     asked_at: datetime
 
 
@@ -33,7 +37,11 @@ class MaterialCache:
         self._lock = Lock()
 
     def get(self, authorities: tuple[str, ...]) -> Material:
-        """Material of a hierarchy, issuing authority first."""
+        """Material of a hierarchy, issuing authority first.
+
+        Raises:
+            BusyError: ``seal.material.out-of-date``: what would be sealed now could not be verified.
+        """
         now = self._clock()
         with self._lock:
             known = self._known.get(authorities)
@@ -41,8 +49,14 @@ class MaterialCache:
             return known
         chain = self._certificates.chain(authorities[0])
         crls = tuple(self._certificates.crl(authority) for authority in authorities)
+        travels = validation_material(chain, crls)
+        if travels.fresh_until is not None and travels.fresh_until <= now:
+            raise BusyError("The CRL of an issuing authority is out of date.", code="seal.material.out-of-date")
         material = Material(
-            travels=validation_material(chain, crls), root=Certificate.from_der(chain[-1]), asked_at=now
+            travels=travels,
+            root=Certificate.from_der(chain[-1]),
+            issuing_crl=Crl.from_der(crls[0]),
+            asked_at=now,
         )
         with self._lock:
             self._known[authorities] = material

@@ -309,7 +309,8 @@ class SealService:
         signature = self._uses.earlier_answer(seal_id, request_id, asked)
         at = self._clock()
         if signature is None:
-            check_certificate(key.certificate, at=at)
+            material = self._material.get(self._authorities(algorithm))
+            check_certificate(key.certificate, at=at, crl=material.issuing_crl)
             use = _Asked(seal_id=seal_id, kind=kind, digest=asked, request_id=request_id, actor=actor)
             shown = content if digest is not None else sm3(content)
 
@@ -353,12 +354,11 @@ class SealService:
             return earlier
         at = self._clock().replace(microsecond=0)
         held = self._hold(asked.seal_id)
-        sm2 = algorithm is SignatureAlgorithm.SM2_SM3
-        key, authorities = (
-            (held.sm2, self.settings.sm2_authorities) if sm2 else (held.rsa, self.settings.rsa_authorities)
-        )
-        check_certificate(key.certificate, at=at)
-        prepared = prepare(held, self._material.get(authorities), at)
+        key = held.sm2 if algorithm is SignatureAlgorithm.SM2_SM3 else held.rsa
+        authorities = self._authorities(algorithm)
+        material = self._material.get(authorities)
+        check_certificate(key.certificate, at=at, crl=material.issuing_crl)
+        prepared = prepare(held, material, at)
         hash_algorithm = SIGNATURES[key.signer.algorithm].digest
 
         def sign() -> bytes:
@@ -369,6 +369,10 @@ class SealService:
             return prepared.complete(signature, timestamp_token=token)
 
         return self._recorded(asked, sm3(prepared.to_be_signed).hex(), sign)
+
+    def _authorities(self, algorithm: SignatureAlgorithm) -> tuple[str, ...]:
+        sm2 = algorithm is SignatureAlgorithm.SM2_SM3
+        return self.settings.sm2_authorities if sm2 else self.settings.rsa_authorities
 
     def _recorded(self, asked: "_Asked", content_digest: str, sign: Callable[[], bytes]) -> bytes:
         use_id = self._uses.reserve(

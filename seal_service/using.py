@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from seal_service import store
 from seal_service.core.seal import SealState, check_usable
@@ -10,9 +10,12 @@ from seal_service.models import UseRow
 from trustcore import audit
 from trustcore.crypto.digests import sm3
 from trustcore.database import Database
-from trustcore.errors import ConflictError, InternalError
+from trustcore.errors import BusyError, ConflictError, InternalError
 
 __all__ = ["Use", "UseLog"]
+
+_SIGNING_TAKES = timedelta(seconds=30)
+"""After this time a reservation without a result is that of a process that died, and may be taken over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,7 @@ class UseLog:
         Raises:
             RejectedError: ``seal.use.…``.
             ConflictError: ``seal.request.other-body``, or ``seal.request.answered`` when another call was faster.
+            BusyError: ``seal.request.in-progress`` while another call may still be signing.
         """
         now = self._clock()
         with self._database.transaction() as session:
@@ -70,6 +74,8 @@ class UseLog:
                 _check_same(row, use.request_digest)
                 if row.answer is not None:
                     raise ConflictError("The request was answered meanwhile.", code="seal.request.answered")
+                if row.outcome == "reserved" and now < row.reserved_at + _SIGNING_TAKES:
+                    raise BusyError("The same request is being answered.", code="seal.request.in-progress")
             else:
                 row = UseRow(seal_id=use.seal_id, request_id=use.request_id, request_digest=use.request_digest)
                 session.add(row)

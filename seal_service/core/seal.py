@@ -8,6 +8,7 @@ from ofd.ses import Picture
 from ofd.ses_encode import encode_seal_info
 from trustcore.errors import RejectedError
 from trustcore.x509.certificate import Certificate
+from trustcore.x509.crl import Crl
 
 __all__ = [
     "VENDOR",
@@ -93,13 +94,20 @@ def seal_period(created: datetime, lifetime: timedelta, certificate: Certificate
     return created, min(created + lifetime, certificate.not_after)
 
 
-def check_certificate(certificate: Certificate, *, at: datetime) -> None:
+def check_certificate(certificate: Certificate, *, at: datetime, crl: Crl | None = None) -> None:
     """Refuse a certificate that cannot sign with a seal now.
 
+    Args:
+        certificate: of the seal's signer.
+        at: now.
+        crl: of its issuer, where it is at hand.
+
     Raises:
-        RejectedError: ``seal.certificate.period`` or ``seal.certificate.key-usage``, such as that of the encryption
-            certificate of a pair (GB/T 20518-2018).
+        RejectedError: ``seal.certificate.period``, ``seal.certificate.revoked``, or ``seal.certificate.key-usage``
+            for one such as the encryption certificate of a pair (GB/T 20518-2018).
     """
+    if crl is not None and crl.lookup(certificate.serial_number) is not None:
+        raise RejectedError("The certificate of the seal's signer is revoked.", code="seal.certificate.revoked")
     if not certificate.not_before <= at <= certificate.not_after:
         raise RejectedError(
             "The certificate of the seal's signer is not within its period of validity.", code="seal.certificate.period"

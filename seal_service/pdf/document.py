@@ -9,23 +9,17 @@ from typing import Any
 
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import parse_pdf_date
-from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import DEFAULT_DIFF_POLICY, ModificationLevel, SuspiciousModification
 from pyhanko.sign.fields import enumerate_sig_fields
 
-from seal_service.pdf.embedding import LARGEST_PDF_BYTES
+from seal_service.pdf.embedding import LARGEST_PDF_BYTES, READ_ERRORS
 from trustcore.errors import MalformedError, RejectedError
 
 __all__ = ["Changes", "PdfDocument", "PdfSignature", "open_document"]
 
 _BYTE_RANGE = re.compile(rb"/ByteRange\s*\[([\s\d]{1,120})\]")
 _END_OF_REVISION = re.compile(rb"startxref\s+(\d{1,12})\s+%%EOF\s*\Z")
-_READ_ERRORS = (
-    PdfError, ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, RecursionError, OSError,
-    NotImplementedError, OverflowError,
-)  # fmt: skip
-"""What a hostile file can make a PDF reader raise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +79,7 @@ class PdfDocument:
             if int(tail[1]) != xrefs.get_startxref_for_revision(signature.revision):
                 return False
             ends = [xrefs.get_xref_container_info(number).end_location for number in range(signature.revision + 1)]
-        except _READ_ERRORS:
+        except READ_ERRORS:
             return False
         return max(ends) <= signature.end
 
@@ -93,7 +87,7 @@ class PdfDocument:
         """Compare the signed revision with all later ones."""
         try:
             found = DEFAULT_DIFF_POLICY.review_file(self.reader, signature.revision)
-        except _READ_ERRORS as error:
+        except READ_ERRORS as error:
             return Changes(harmless=False, validation_data_only=False, detail=type(error).__name__)
         if isinstance(found, SuspiciousModification):
             return Changes(harmless=False, validation_data_only=False, detail=str(found)[:200])
@@ -120,12 +114,12 @@ def open_document(data: bytes) -> PdfDocument:
         try:
             reader = PdfFileReader(BytesIO(data), strict=True)
             signatures = tuple(_signatures(reader))
-        except _READ_ERRORS:
+        except READ_ERRORS:
             strict = False
             reader = PdfFileReader(BytesIO(data), strict=False)
             signatures = tuple(_signatures(reader))
         encrypted = reader.encrypted
-    except _READ_ERRORS as error:
+    except READ_ERRORS as error:
         raise MalformedError("The PDF cannot be read.", code="seal.pdf.unreadable") from error
     if encrypted:
         raise RejectedError("The PDF is encrypted; only plain documents are verified.", code="seal.pdf.encrypted")
@@ -171,6 +165,6 @@ def _octets(value: Any) -> bytes:  # noqa: ANN401 - any PDF object
 
 
 def _claimed(value: Any) -> str:  # noqa: ANN401 - any PDF object
-    with suppress(*_READ_ERRORS):
+    with suppress(*READ_ERRORS):
         return parse_pdf_date(str(value)).isoformat() if value is not None else ""
     return ""

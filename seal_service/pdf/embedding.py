@@ -25,10 +25,16 @@ from seal_service.core.placement import Placement
 from trustcore.crypto.algorithms import DigestAlgorithm
 from trustcore.errors import InternalError, MalformedError, RejectedError
 
-__all__ = ["LARGEST_PDF_BYTES", "Form", "PreparedPdf", "StampPicture", "prepare"]
+__all__ = ["LARGEST_PDF_BYTES", "READ_ERRORS", "Form", "PreparedPdf", "StampPicture", "prepare"]
 
 LARGEST_PDF_BYTES = 64 * 1024 * 1024
 """Larger documents are refused: the object graph of a PDF is held in memory."""
+
+READ_ERRORS = (
+    PdfError, ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, RecursionError, OSError,
+    NotImplementedError, OverflowError,
+)  # fmt: skip
+"""What a hostile file can make a PDF reader raise."""
 
 _POINTS_PER_MM = 72 / 25.4
 
@@ -118,7 +124,7 @@ def prepare(
         raise RejectedError("The document is larger than a PDF to be sealed may be.", code="seal.pdf.too-large")
     try:
         return _prepare(pdf, _signature_dictionary(form, reserved_bytes, signer_name, at), digest, picture)
-    except (PdfError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, OSError) as error:
+    except READ_ERRORS as error:
         raise MalformedError("The PDF cannot be read.", code="seal.pdf.unreadable") from error
 
 

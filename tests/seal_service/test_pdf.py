@@ -4,6 +4,7 @@ import random
 import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -21,12 +22,18 @@ from pyhanko.sign.validation.status import SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
 
 from ofd.policy import VerificationPolicy
+from ofd.ses import Seal
+from seal_service.core.material import validation_material
 from seal_service.core.placement import Placement
+from seal_service.pdf.gm_seal import prepare_gm_seal
+from seal_service.pdf.pades import prepare_pades
 from seal_service.pdf.verify import verify_pdf
+from trustcore.crypto.algorithms import DigestAlgorithm, SignatureAlgorithm
 from trustcore.errors import MalformedError, RejectedError
 from trustcore.report import Report, Status, Verdict
+from trustcore.x509.certificate import Certificate
 
-from support.seal_suite import Suite, make_pdf
+from support.seal_suite import SPEC, Suite, make_pdf
 
 PLACE = Placement(page=1, x_mm=120, y_mm=200, width_mm=42, height_mm=42)
 FORMS = ["pades", "gm"]
@@ -118,7 +125,7 @@ def test_no_changed_byte_goes_unnoticed(sealed: bytes, shared: Suite) -> None:
     value = len(sealed[start:end].rstrip(b"0"))
     places = {
         *(chance.randrange(0, start) for _ in range(8)),
-        *(chance.randrange(start, start + value) for _ in range(24)),
+        *(chance.randrange(start, start + value) for _ in range(16)),
         *(chance.randrange(end, len(sealed)) for _ in range(4)),
         0, 5, start - 11, start - 2, start - 1, start, start + 1, start + value + 2, end - 1, end, len(sealed) - 1,
         sealed.rindex(b"/ByteRange") + 13, sealed.rindex(b"/SubFilter") + 12, sealed.rindex(b"startxref") + 11,
@@ -208,6 +215,53 @@ def test_a_value_cut_out_of_one_document_does_not_seal_another(sealed: bytes, sh
     report = verify_pdf(forged, shared.policy())
     assert report.verdict is Verdict.INVALID
     assert "pdf.signature.digest" in _problems(report)
+
+
+def test_a_seal_taken_from_another_signer_is_refused(suite: Suite) -> None:
+    """Whoever has a certificate of the same authority signs with the picture and data of a seal that is not theirs."""
+    thief = suite.service.make_seal(replace(SPEC, code="3702000066666", name="另一家审批服务局"), request_id="thief")
+    certificate = Certificate.from_der(suite.ca.issued[f"seal:seal-{thief.id}-sm2"])
+    signer = suite.ca.keys.signer(suite.ca.keys.find(f"seal-{thief.id}-sm2") or "")
+    prepared = prepare_gm_seal(
+        make_pdf(),
+        seal=Seal.parse(suite.service.seal_der(suite.seal.id)),
+        certificate=certificate,
+        material=validation_material(
+            suite.ca.chain("sm2-issuing"), [suite.ca.crl("sm2-issuing"), suite.ca.crl("sm2-root")]
+        ),
+        at=suite.clock(),
+        picture=None,
+    )
+    signature = signer.sign(prepared.to_be_signed)
+    token = suite.ca.timestamp_token("sm2-issuing", DigestAlgorithm.SM3, prepared.imprint(signature))
+    report = verify_pdf(prepared.complete(signature, timestamp_token=token), suite.policy())
+    assert report.verdict is Verdict.INVALID
+    assert _problems(report) >= {"pdf.seal.signer-listed"}
+
+
+def test_without_a_time_stamp_the_claimed_time_counts_only_while_the_certificate_stands(suite: Suite) -> None:
+    key = f"seal-{suite.seal.id}-rsa"
+    certificate = Certificate.from_der(suite.ca.issued[f"seal:{key}"])
+    prepared = prepare_pades(
+        make_pdf(),
+        certificate=certificate,
+        algorithm=SignatureAlgorithm.RSA_SHA256,
+        material=validation_material(
+            suite.ca.chain("rsa-issuing"), [suite.ca.crl("rsa-issuing"), suite.ca.crl("rsa-root")]
+        ),
+        at=suite.clock(),
+        picture=None,
+    )
+    signature = suite.ca.keys.signer(suite.ca.keys.find(key) or "").sign(prepared.to_be_signed)
+    sealed = prepared.complete(signature, timestamp_token=None)
+    report = verify_pdf(sealed, suite.policy())
+    assert report.verdict is Verdict.VALID, _problems(report)
+    assert report.facts["signed_at_proven"] == "false"
+    suite.clock.now += timedelta(hours=1)
+    suite.ca.revoke("rsa-issuing", certificate.der, suite.clock())
+    assert _problems(verify_pdf(sealed, suite.policy(suite.ca.crl("rsa-issuing")))) == {"pdf.time.unproven"}
+    suite.clock.now -= timedelta(days=2)
+    assert "pdf.time.future" in _problems(verify_pdf(sealed, suite.policy()))
 
 
 def test_a_byte_range_that_leaves_out_more_than_the_value_is_refused(sealed: bytes, shared: Suite) -> None:

@@ -375,7 +375,41 @@ def test_no_use_is_left_without_a_record_when_the_process_dies_while_signing(sui
         service.stamp_pdf(suite.seal.id, make_pdf(), request_id="cut")
     with suite.database.transaction() as session:
         assert [row.outcome for row in session.scalars(select(UseRow))] == ["reserved"]
-    assert suite.service.verify(suite.service.stamp_pdf(suite.seal.id, make_pdf(), request_id="cut")).verdict is (
-        Verdict.VALID
-    )
+    with pytest.raises(BusyError) as busy:
+        suite.service.stamp_pdf(suite.seal.id, make_pdf(), request_id="cut")
+    assert busy.value.code == "seal.request.in-progress"
+    suite.clock.now += timedelta(minutes=1)
+    sealed = suite.service.stamp_pdf(suite.seal.id, make_pdf(), request_id="cut")
+    assert suite.service.verify(sealed).verdict is Verdict.VALID
     assert _uses(suite) == [("pdf-pades", "done")]
+
+
+@pytest.mark.parametrize(("kind", "family"), [("ofd", "sm2"), ("pdf-pades", "rsa"), ("message", "sm2")])
+def test_a_seal_whose_certificate_is_revoked_is_not_used(suite: Suite, kind: str, family: str) -> None:
+    USES[kind](suite.service, suite.seal.id)
+    suite.ca.revoke(f"{family}-issuing", suite.ca.issued[f"seal:seal-{suite.seal.id}-{family}"], suite.clock())
+    suite.clock.now += timedelta(minutes=11)
+    with pytest.raises(RejectedError) as refused:
+        USES[kind](suite.service, suite.seal.id)
+    assert refused.value.code == "seal.certificate.revoked"
+
+
+def test_nothing_is_sealed_while_the_crl_is_out_of_date(suite: Suite) -> None:
+    old = {name: suite.ca.crl(name) for name in ("rsa-issuing", "rsa-root")}
+    ca = suite.ca
+
+    class Stale:
+        def issue(self, authority: str, csr_der: bytes, *, profile: str, request_id: str) -> bytes:
+            return ca.issue(authority, csr_der, profile=profile, request_id=request_id)
+
+        def chain(self, authority: str) -> tuple[bytes, ...]:
+            return ca.chain(authority)
+
+        def crl(self, authority: str) -> bytes:
+            return old[authority]
+
+    suite.clock.now += timedelta(days=8)
+    service = SealService(suite.database, ca.keys, Stale(), ca, clock=suite.clock)
+    with pytest.raises(BusyError) as busy:
+        service.stamp_pdf(suite.seal.id, make_pdf())
+    assert busy.value.code == "seal.material.out-of-date"
