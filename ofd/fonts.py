@@ -50,7 +50,7 @@ class FontFace:
         self._face = hb.Face(data, index)
         if not self._face.glyph_count or not self._face.upem:
             raise MalformedError("The file is not a font.", code="ofd.font.malformed")
-        if "glyf" not in self._face.table_tags:
+        if not self._face.reference_table("glyf").data:
             raise RejectedError("The font has no TrueType outlines.", code="ofd.font.not-truetype")
         self._font = hb.Font(self._face)
         self._prepared: hb.Face | None = None
@@ -120,12 +120,18 @@ class FontFace:
         """A TrueType font with the glyphs of these characters only, Unicode ``cmap`` kept, hints and layout dropped.
 
         The same characters give the same octets. Characters the face lacks are left out.
+
+        Raises:
+            MalformedError: ``ofd.font.malformed`` when the font is damaged.
         """
         wanted = hb.SubsetInput()
         wanted.unicode_set.update(ord(char) for char in set("".join(text)))
         wanted.flags = hb.SubsetFlags.NO_HINTING | hb.SubsetFlags.NOTDEF_OUTLINE | hb.SubsetFlags.NO_LAYOUT_CLOSURE
         wanted.drop_table_tag_set.update(int.from_bytes(tag) for tag in _DROPPED_TABLES)
-        return bytes(hb.subset(self._for_subsetting(), wanted).blob.data)
+        try:
+            return bytes(hb.subset(self._for_subsetting(), wanted).blob.data)
+        except RuntimeError as error:
+            raise MalformedError("The font is damaged and cannot be subset.", code="ofd.font.malformed") from error
 
     def _for_subsetting(self) -> hb.Face:
         """The face with its tables preprocessed: subsetting is then twice as fast."""

@@ -119,6 +119,8 @@ def test_xml_is_read_or_refused(data: bytes) -> None:
 def test_fonts_are_read_or_refused(data: bytes) -> None:
     def use() -> None:
         face = FontFace(data)
+        assert face.family
+        assert face.postscript_name
         face.outline("营")
         face.subset("营业")
 
