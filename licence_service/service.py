@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+import structlog
+
 from licence_service import store
 from licence_service.batch import BatchResult, Progress, default_forms, issue_rows, row_request_id
 from licence_service.core.licence import Form, Licence, Verification
@@ -19,11 +21,13 @@ from licence_service.views import view
 from ofd.fonts import FontStack
 from trustcore import audit
 from trustcore.database import Database
-from trustcore.errors import ConflictError, NotFoundError
+from trustcore.errors import ConflictError, NotFoundError, RejectedError
 from trustcore.protection import FieldCipher
 from trustcore.report import ReportBuilder
 
 __all__ = ["LicenceService"]
+
+_log = structlog.get_logger(__name__)
 
 
 class LicenceService:
@@ -131,10 +135,19 @@ class LicenceService:
         return BatchResult(batch_id=batch.id, total=total, licences=tuple(licences), bad=bad)
 
     def resume_pending(self, *, older_than: timedelta = timedelta(0), actor: str = "system") -> tuple[Licence, ...]:
-        """Finish licences whose process died between reservation and record, oldest first, at most 100."""
+        """Finish licences whose process died between reservation and record, oldest first, at most 100.
+
+        One that a rule refuses is logged and left; when a machine or the disk cannot serve, ``BusyError`` is raised.
+        """
         with self._database.transaction() as session:
             rows = store.pending(session, before=self.clock() - older_than)
-        return tuple(self._issuing.resume(row, actor) for row in rows)
+        finished = []
+        for row in rows:
+            try:
+                finished.append(self._issuing.resume(row, actor))
+            except (RejectedError, ConflictError) as error:
+                _log.warning("licence.resume-refused", identifier=row.identifier, code=error.code)
+        return tuple(finished)
 
     def licence(self, identifier: str) -> Licence:
         """The licence with this identifier. Raises ``NotFoundError`` (``licence.not-found``)."""

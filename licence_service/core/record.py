@@ -52,7 +52,6 @@ _DATES = tuple(
     )
 )
 _CAPITAL = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?万元?(人民币|美元|欧元|英镑|日元|港元|新加坡元)?")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 _LIMITS = {
     "name": 200, "company_type": 60, "representative": 120, "registered_capital": 60, "domicile": 240,
     "scope": 2400, "registration_authority": 60,
@@ -151,10 +150,13 @@ class LicenceRecord:
 
     @classmethod
     def from_json(cls, data: dict[str, str | None], *, representative_id: str) -> "LicenceRecord":
-        """A record from what ``as_json`` gave (or an interface received), and the ID number kept apart."""
+        """A record from what ``as_json`` gave (or an interface received), and the ID number kept apart.
+
+        Any white space, such as the ideographic space U+3000, becomes one space.
+        """
 
         def text(name: str) -> str:
-            return (data.get(name) or "").strip()
+            return " ".join((data.get(name) or "").split())
 
         established_on = parse_date("成立日期", text("established_on"))
         return cls(
@@ -304,5 +306,7 @@ def _check_text(record: LicenceRecord, name: str, limit: int) -> None:
         raise RecordError(
             column, code="too-long", en=f"the text is longer than {limit} characters", zh=f"超过 {limit} 个字"
         )
-    if _CONTROL.search(value):
-        raise RecordError(column, code="control-character", en="the text holds a control character", zh="含有控制字符")
+    if not value.isprintable() or value != " ".join(value.split()):
+        raise RecordError(
+            column, code="invisible-character", en="the text holds an invisible character", zh="含有不可见字符"
+        )

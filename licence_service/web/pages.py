@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
+from urllib.parse import quote
 
+import structlog
 from fastapi import Depends, FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,12 +19,14 @@ from licence_service.core.register import STATE_WORDS
 from licence_service.core.states import LicenceState, stands
 from licence_service.service import LicenceService
 from licence_service.web.uploads import uploaded_file
-from trustcore.errors import Kind, NotFoundError, TrustError
+from trustcore.errors import InternalError, Kind, NotFoundError, TrustError
 from trustcore.report import Report, Status, Verdict
 from trustcore.web.pages import Pages
 from trustcore.web.problem import STATUS
 
 __all__ = ["create_pages"]
+
+_log = structlog.get_logger(__name__)
 
 _MARKS = {
     Status.PASSED: "✓",
@@ -80,7 +84,15 @@ def create_pages(service: LicenceService) -> FastAPI:
 def _add_licence(app: FastAPI, service: LicenceService, pages: Pages) -> None:
     def show(request: Request, token: str, *, again: bool) -> HTMLResponse:
         licence = service.licence_by_token(token)
-        verification = service.verify_issued(licence) if again else None
+        verification, damaged = None, False
+        if again:
+            try:
+                verification = service.verify_issued(licence)
+            except InternalError as error:
+                if error.code != "licence.storage.damaged":
+                    raise
+                _log.error("licence.file-damaged", identifier=licence.identifier)
+                damaged = True
         report = verification.report if verification else _report_at_issue(licence)
         context = {
             "licence": _view(licence, service),
@@ -89,13 +101,20 @@ def _add_licence(app: FastAPI, service: LicenceService, pages: Pages) -> None:
             "marks": _MARKS,
             "checked_again": verification is not None,
             "checked_at": service.clock(),
-            "damaged": verification is not None and _file_is_bad(verification),
+            "damaged": damaged or (verification is not None and _file_is_bad(verification)),
         }
         return pages.render(request, "licence.html", context)
 
     @app.get("/{token}")
     def licence_page(request: Request, token: str) -> HTMLResponse:
         return show(request, token, again=False)
+
+    @app.get("/{token}/check")
+    @app.get("/{token}/file")
+    def back(request: Request, token: str) -> RedirectResponse:
+        """What a reload or the language link asks for after a form was sent."""
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"/v/{quote(token)}{query}", status_code=303)
 
     @app.post("/{token}/check")
     def check_again(request: Request, token: str) -> HTMLResponse:
@@ -138,8 +157,10 @@ def _add_errors(app: FastAPI, pages: Pages) -> None:
     def refuse(request: Request, error: Exception) -> Response:
         if isinstance(error, NotFoundError):
             return pages.render(request, "unknown.html", status=404)
-        kind = error.kind if isinstance(error, TrustError) else Kind.NOT_FOUND
+        kind = error.kind if isinstance(error, TrustError) else Kind.INTERNAL
         code = error.code if isinstance(error, TrustError) else ""
+        if kind is Kind.INTERNAL:
+            _log.error("licence.page-failed", code=code, path=request.url.path, exc_info=error)
         zh, en = _REFUSALS.get(code, ("现在无法查验，请稍后再试", "This cannot be verified now; try again later"))
         return pages.render(request, "refused.html", {"zh": zh, "en": en}, status=STATUS[kind])
 
@@ -149,6 +170,7 @@ def _add_errors(app: FastAPI, pages: Pages) -> None:
 
     app.add_exception_handler(TrustError, refuse)
     app.add_exception_handler(HTTPException, not_found)
+    app.add_exception_handler(Exception, refuse)
 
 
 def _view(licence: Licence, service: LicenceService) -> _LicenceView:

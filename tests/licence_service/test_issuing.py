@@ -138,6 +138,29 @@ def test_a_dead_process_is_cleaned_up_without_its_caller(
     assert service.resume_pending() == ()
 
 
+def test_one_licence_that_a_rule_refuses_does_not_keep_others_from_being_finished(
+    service: LicenceService, make_record: Callable[..., LicenceRecord], seals: object, clock: object
+) -> None:
+    def die(_form: str) -> None:
+        raise Killed
+
+    seals.before_stamp = die  # type: ignore[attr-defined]
+    for request_id in ("r1", "r2"):
+        with pytest.raises(Killed):
+            service.issue(make_record(), request_id=request_id)
+    stamps: list[str] = []
+
+    def refuse_the_first(form: str) -> None:
+        stamps.append(form)
+        if len(stamps) == 1:
+            raise RejectedError("the document is refused", code="seal.document.refused")
+
+    seals.before_stamp = refuse_the_first  # type: ignore[attr-defined]
+    clock.now += timedelta(seconds=1)  # type: ignore[attr-defined]
+    assert len(service.resume_pending()) == 1
+    assert len(service.resume_pending()) == 1
+
+
 def test_a_machine_that_is_down_costs_no_second_number(
     service: LicenceService, make_record: Callable[..., LicenceRecord], seals: object, database: Database
 ) -> None:

@@ -14,6 +14,7 @@ from licence_service.core.record import LicenceRecord
 from licence_service.core.states import LicenceState
 from licence_service.service import LicenceService
 from licence_service.web.pages import create_pages
+from trustcore.errors import BusyError
 
 
 @pytest.fixture
@@ -129,8 +130,43 @@ def test_a_second_look_notices_a_file_that_was_changed_on_disk(
     (path,) = tmp_path.rglob(info.sha256)
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     page = client.post(f"/v/{licence.token}/check")
-    assert page.status_code == 500
+    assert "证照文件未通过检查" in page.text
     assert "证照有效" not in page.text
+
+
+def test_a_reload_after_a_form_leads_back_to_the_licence(client: TestClient, licence: Licence) -> None:
+    for form in ("check", "file"):
+        page = client.get(f"/v/{licence.token}/{form}?lang=en", follow_redirects=False)
+        assert page.status_code == 303
+        assert page.headers["location"] == f"/v/{licence.token}?lang=en"
+
+
+def test_a_licence_whose_seal_is_missing_is_not_called_valid(
+    client: TestClient, service: LicenceService, make_record: Callable[..., LicenceRecord], seals: object
+) -> None:
+    def down(_form: str) -> None:
+        raise BusyError("no machine can sign now", code="hsm.pool.down")
+
+    seals.before_stamp = down  # type: ignore[attr-defined]
+    with pytest.raises(BusyError):
+        service.issue(make_record(), request_id="r1")
+    (pending,) = service.recent()
+    for page in (client.get(f"/v/{pending.token}").text, client.post(f"/v/{pending.token}/check").text):
+        assert "证照尚未签发完成" in page
+        assert "证照有效" not in page
+
+
+def test_a_fault_of_ours_is_a_page_without_internals(client: TestClient, licence: Licence, seals: object) -> None:
+    def broken(_data: bytes) -> object:
+        message = "secret detail"
+        raise RuntimeError(message)
+
+    seals.verify = broken  # type: ignore[attr-defined]
+    quiet = TestClient(client.app, raise_server_exceptions=False, headers={"Accept-Language": "zh"})
+    page = quiet.post(f"/v/{licence.token}/check")
+    assert page.status_code == 500
+    assert "现在无法查验" in page.text
+    assert "secret detail" not in page.text
 
 
 def test_the_file_of_the_licence_is_recognised(client: TestClient, licence: Licence, service: LicenceService) -> None:

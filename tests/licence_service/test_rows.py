@@ -64,8 +64,10 @@ def test_a_good_row_becomes_a_record() -> None:
         ("法定代表人身份证号", "110105491231002", "citizen-number"),
         ("名称", "", "empty"),
         ("名称", "晴" * 201, "too-long"),
-        ("名称", "晴川\u202e市", "control-character"),
-        ("名称", "晴川\x07市", "control-character"),
+        ("名称", "晴川\u202e市", "invisible-character"),
+        ("名称", "晴川\x07市", "invisible-character"),
+        ("名称", "晴川\u200b市", "invisible-character"),
+        ("名称", "晴川\ue000市", "invisible-character"),
         ("类型", "有限公司", "company-type"),
         ("注册资本", "", "empty"),
         ("注册资本", "很多钱", "capital"),
@@ -103,6 +105,11 @@ def test_capital_for_a_type_that_has_none_is_refused() -> None:
     (bad,) = read_rows(file_of(row)).bad
     assert bad.code == "licence.record.capital-superfluous"
     assert read_rows(file_of({**row, "注册资本": ""})).bad == ()
+
+
+def test_white_space_of_any_kind_is_one_space() -> None:
+    (row,) = read_rows(file_of({**GOOD, "住所": " 晴川市\u3000云岭区\t \xa01号\u3000"})).rows
+    assert row.record.domicile == "晴川市 云岭区 1号"
 
 
 @pytest.mark.parametrize("number", ["11010519491231002X", "110105194912310021"])
