@@ -25,6 +25,15 @@ class Material:
     """Of the issuing authority: whether the seal's own certificate still stands."""
     asked_at: datetime
 
+    def check(self, at: datetime) -> None:
+        """Refuse to seal with it when what was sealed could not be verified.
+
+        Raises:
+            BusyError: ``seal.material.out-of-date``.
+        """
+        if self.travels.fresh_until is not None and self.travels.fresh_until <= at:
+            raise BusyError("The CRL of an issuing authority is out of date.", code="seal.material.out-of-date")
+
 
 class MaterialCache:
     """Keeps the material of each hierarchy. Safe to share between threads."""
@@ -37,11 +46,7 @@ class MaterialCache:
         self._lock = Lock()
 
     def get(self, authorities: tuple[str, ...]) -> Material:
-        """Material of a hierarchy, issuing authority first.
-
-        Raises:
-            BusyError: ``seal.material.out-of-date``: what would be sealed now could not be verified.
-        """
+        """Material of a hierarchy, issuing authority first."""
         now = self._clock()
         with self._lock:
             known = self._known.get(authorities)
@@ -50,8 +55,6 @@ class MaterialCache:
         chain = self._certificates.chain(authorities[0])
         crls = tuple(self._certificates.crl(authority) for authority in authorities)
         travels = validation_material(chain, crls)
-        if travels.fresh_until is not None and travels.fresh_until <= now:
-            raise BusyError("The CRL of an issuing authority is out of date.", code="seal.material.out-of-date")
         material = Material(
             travels=travels,
             root=Certificate.from_der(chain[-1]),

@@ -3,33 +3,27 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Lock
-from typing import Protocol
 
-from ofd import seal as ofd_seal
 from ofd.fonts import FontStack, find_fonts
 from ofd.policy import VerificationPolicy
-from ofd.ses import Seal
+from ofd.seal import StampAnnotation
 from seal_service import store
-from seal_service.certified_keys import CertifiedKey, CertifiedKeys
+from seal_service.certified_keys import CertifiedKeys
 from seal_service.core.placement import Placement
-from seal_service.core.seal import SealSpec, SealState, check_certificate
-from seal_service.making import Maker, seal_key_label
-from seal_service.material_cache import Material, MaterialCache
+from seal_service.core.seal import SealSpec, SealState
+from seal_service.documents import ofd_preparation, pdf_preparation
+from seal_service.making import Maker
+from seal_service.material_cache import MaterialCache
 from seal_service.models import SealRow, UseRow
-from seal_service.pdf.embedding import Form, StampPicture
-from seal_service.pdf.gm_seal import prepare_gm_seal
-from seal_service.pdf.pades import prepare_pades
+from seal_service.pdf.embedding import Form
 from seal_service.ports import Certificates, Timestamps
 from seal_service.settings import SealSettings
-from seal_service.using import Use, UseLog
+from seal_service.signing import Asked, SealSignature, SealSigning, request_digest
 from seal_service.verifying import verify_document
 from trustcore import audit
-from trustcore.crypto.algorithms import DIGESTS, SIGNATURES, SignatureAlgorithm
-from trustcore.crypto.digests import sm3
-from trustcore.crypto.verify import verify, verify_digest
+from trustcore.crypto.algorithms import SignatureAlgorithm
 from trustcore.database import Database
-from trustcore.errors import ConflictError, InternalError, MalformedError, RejectedError, TrustError
+from trustcore.errors import ConflictError, MalformedError, RejectedError
 from trustcore.report import Report
 from trustcore.signing import Keys
 
@@ -60,55 +54,6 @@ class SealPictures:
     png: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealSignature:
-    """A bare signature made with a seal's key."""
-
-    signature: bytes
-    """In its X.509 form: DER for SM2, the octets of RFC 8017 §8.2 for RSA."""
-    algorithm: SignatureAlgorithm
-    certificate_der: bytes
-    at: datetime
-
-
-class _Prepared(Protocol):
-    """A document that waits for its signature, in any form."""
-
-    @property
-    def to_be_signed(self) -> bytes: ...
-
-    def imprint(self, signature: bytes, /) -> bytes: ...
-
-    def complete(self, signature: bytes, /, *, timestamp_token: bytes | None) -> bytes: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _PreparedOfd:
-    """An OFD package in the shape of the prepared PDFs."""
-
-    seal: ofd_seal.PreparedSeal
-    certificate_der: bytes
-
-    @property
-    def to_be_signed(self) -> bytes:
-        return self.seal.to_be_signed
-
-    def imprint(self, signature: bytes) -> bytes:
-        return sm3(signature)
-
-    def complete(self, signature: bytes, *, timestamp_token: bytes | None) -> bytes:
-        return self.seal.complete(signature, self.certificate_der, timestamp_token)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Held:
-    """What of a seal never changes."""
-
-    seal: Seal
-    sm2: CertifiedKey
-    rsa: CertifiedKey
-
-
 class SealService:
     """E-seals. Safe to share between threads.
 
@@ -135,14 +80,13 @@ class SealService:
     ) -> None:
         self.settings = settings or SealSettings()
         self._database = database
-        self._timestamps = timestamps
         self._clock = clock
-        self._certified_keys = CertifiedKeys(database, keys, certificates, clock)
-        self._maker = Maker(database, keys, self._certified_keys, clock=clock, settings=self.settings, fonts=fonts)
+        certified_keys = CertifiedKeys(database, keys, certificates, clock)
+        self._maker = Maker(database, keys, certified_keys, clock=clock, settings=self.settings, fonts=fonts)
         self._material = MaterialCache(certificates, self.settings, clock)
-        self._uses = UseLog(database, clock)
-        self._held: dict[str, _Held] = {}
-        self._lock = Lock()
+        self._signing = SealSigning(
+            database, certified_keys, self._material, timestamps, clock=clock, settings=self.settings
+        )
 
     def make_seal(self, spec: SealSpec, *, request_id: str, actor: str = _SYSTEM) -> SealView:
         """Make a seal with its keys and certificates; the same request again answers with the same seal.
@@ -183,11 +127,11 @@ class SealService:
 
     def seal_der(self, seal_id: str) -> bytes:
         """The SESeal itself, as its maker signed it (file ``.esl``)."""
-        return self._hold(seal_id).seal.der
+        return self._signing.hold(seal_id).seal.der
 
     def placement(self, seal_id: str, *, page: int, x_mm: float, y_mm: float) -> Placement:
         """A place on a page (from 1) for the seal in its own size; ``x_mm``, ``y_mm`` of its upper left corner."""
-        picture = self._hold(seal_id).seal.info.picture
+        picture = self._signing.hold(seal_id).seal.info.picture
         return Placement(page=page, x_mm=x_mm, y_mm=y_mm, width_mm=picture.width_mm, height_mm=picture.height_mm)
 
     def suspend(self, seal_id: str, *, actor: str) -> SealView:
@@ -206,7 +150,7 @@ class SealService:
         self,
         seal_id: str,
         package: bytes,
-        stamps: Sequence[ofd_seal.StampAnnotation],
+        stamps: Sequence[StampAnnotation],
         *,
         request_id: str | None = None,
         actor: str = _SYSTEM,
@@ -217,21 +161,9 @@ class SealService:
             MalformedError, RejectedError, ConflictError: ``ofd.…`` for the document, ``seal.use.…`` for the seal.
         """
         self._check_size(package)
-        asked = _digest("ofd", package, repr(tuple(stamps)).encode())
-
-        def prepare(held: _Held, material: Material, at: datetime) -> _Prepared:
-            prepared = ofd_seal.prepare(
-                package,
-                seal_der=held.seal.der,
-                stamps=stamps,
-                at=at,
-                certificates=material.travels.issuers,
-                crls=material.travels.crls,
-            )
-            return _PreparedOfd(seal=prepared, certificate_der=held.sm2.certificate.der)
-
-        use = _Asked(seal_id=seal_id, kind="ofd", digest=asked, request_id=request_id, actor=actor)
-        return self._stamp(use, SignatureAlgorithm.SM2_SM3, prepare)
+        digest = request_digest("ofd", package, repr(tuple(stamps)).encode())
+        asked = Asked(seal_id=seal_id, kind="ofd", digest=digest, request_id=request_id, actor=actor)
+        return self._signing.stamp(asked, SignatureAlgorithm.SM2_SM3, ofd_preparation(package, stamps))
 
     def stamp_pdf(
         self,
@@ -253,25 +185,11 @@ class SealService:
         """
         self._check_size(pdf)
         wanted = _form(form)
-        asked = _digest(f"pdf-{wanted}", pdf, repr(placement).encode())
-
-        def prepare(held: _Held, material: Material, at: datetime) -> _Prepared:
-            picture = None
-            if placement is not None:
-                picture = StampPicture(png=held.seal.info.picture.data, placement=placement)
-            if wanted is Form.GM:
-                return prepare_gm_seal(
-                    pdf, seal=held.seal, certificate=held.sm2.certificate, material=material.travels, at=at,
-                    picture=picture,
-                )  # fmt: skip
-            return prepare_pades(
-                pdf, certificate=held.rsa.certificate, algorithm=held.rsa.signer.algorithm, material=material.travels,
-                at=at, picture=picture,
-            )  # fmt: skip
-
-        use = _Asked(seal_id=seal_id, kind=f"pdf-{wanted}", digest=asked, request_id=request_id, actor=actor)
+        kind = f"pdf-{wanted}"
+        digest = request_digest(kind, pdf, repr(placement).encode())
+        asked = Asked(seal_id=seal_id, kind=kind, digest=digest, request_id=request_id, actor=actor)
         algorithm = SignatureAlgorithm.SM2_SM3 if wanted is Form.GM else SignatureAlgorithm.RSA_SHA256
-        return self._stamp(use, algorithm, prepare)
+        return self._signing.stamp(asked, algorithm, pdf_preparation(pdf, wanted, placement))
 
     def sign(
         self,
@@ -299,30 +217,18 @@ class SealService:
             RejectedError: ``seal.sign.algorithm``, ``seal.use.…``.
             ConflictError: ``seal.request.other-body``.
         """
-        content = _content(message, digest, algorithm)
-        held = self._hold(seal_id)
-        key = held.sm2 if algorithm is SignatureAlgorithm.SM2_SM3 else held.rsa
-        if key.signer.algorithm is not algorithm:
-            raise RejectedError("The seal has no key for this algorithm.", code="seal.sign.algorithm")
-        kind = "message" if message is not None else "digest"
-        asked = _digest(f"{kind}-{algorithm}", content)
-        signature = self._uses.earlier_answer(seal_id, request_id, asked)
-        at = self._clock()
-        if signature is None:
-            material = self._material.get(self._authorities(algorithm))
-            check_certificate(key.certificate, at=at, crl=material.issuing_crl)
-            use = _Asked(seal_id=seal_id, kind=kind, digest=asked, request_id=request_id, actor=actor)
-            shown = content if digest is not None else sm3(content)
-
-            def sign() -> bytes:
-                made = key.signer.sign(content) if digest is None else key.signer.sign_digest(content)
-                check = verify if digest is None else verify_digest
-                if not check(key.certificate.public_key_der, algorithm, content, made):
-                    raise InternalError("A machine made a wrong signature.", code="seal.sign.wrong-signature")
-                return made
-
-            signature = self._recorded(use, shown.hex(), sign)
-        return SealSignature(signature=signature, algorithm=algorithm, certificate_der=key.certificate.der, at=at)
+        content = message if digest is None else digest
+        if content is None or (message is not None and digest is not None):
+            raise MalformedError("Give either a message or a digest.", code="seal.sign.input")
+        kind = "message" if digest is None else "digest"
+        asked = Asked(
+            seal_id=seal_id,
+            kind=kind,
+            digest=request_digest(f"{kind}-{algorithm}", content),
+            request_id=request_id,
+            actor=actor,
+        )
+        return self._signing.sign(asked, algorithm, content, is_digest=digest is not None)
 
     def verify(self, data: bytes, *, crls: Sequence[bytes] = ()) -> Report:
         """Verify a sealed OFD or PDF against the roots of this installation, as of now; any input gives a report.
@@ -341,75 +247,6 @@ class SealService:
             crls=(*crls, *(crl for material in known for crl in material.travels.crls)),
             at=self._clock(),
         )
-
-    def _stamp(
-        self,
-        asked: "_Asked",
-        algorithm: SignatureAlgorithm,
-        prepare: Callable[[_Held, Material, datetime], _Prepared],
-    ) -> bytes:
-        """Prepare, reserve, sign, stamp the time, record."""
-        earlier = self._uses.earlier_answer(asked.seal_id, asked.request_id, asked.digest)
-        if earlier is not None:
-            return earlier
-        at = self._clock().replace(microsecond=0)
-        held = self._hold(asked.seal_id)
-        key = held.sm2 if algorithm is SignatureAlgorithm.SM2_SM3 else held.rsa
-        authorities = self._authorities(algorithm)
-        material = self._material.get(authorities)
-        check_certificate(key.certificate, at=at, crl=material.issuing_crl)
-        prepared = prepare(held, material, at)
-        hash_algorithm = SIGNATURES[key.signer.algorithm].digest
-
-        def sign() -> bytes:
-            signature = key.signer.sign(prepared.to_be_signed)
-            if not verify(key.certificate.public_key_der, key.signer.algorithm, prepared.to_be_signed, signature):
-                raise InternalError("A machine made a wrong signature.", code="seal.sign.wrong-signature")
-            token = self._timestamps.timestamp_token(authorities[0], hash_algorithm, prepared.imprint(signature))
-            return prepared.complete(signature, timestamp_token=token)
-
-        return self._recorded(asked, sm3(prepared.to_be_signed).hex(), sign)
-
-    def _authorities(self, algorithm: SignatureAlgorithm) -> tuple[str, ...]:
-        sm2 = algorithm is SignatureAlgorithm.SM2_SM3
-        return self.settings.sm2_authorities if sm2 else self.settings.rsa_authorities
-
-    def _recorded(self, asked: "_Asked", content_digest: str, sign: Callable[[], bytes]) -> bytes:
-        use_id = self._uses.reserve(
-            Use(
-                seal_id=asked.seal_id,
-                kind=asked.kind,
-                content_digest=content_digest,
-                actor=asked.actor,
-                request_id=asked.request_id,
-                request_digest=asked.digest if asked.request_id is not None else None,
-            )
-        )
-        try:
-            answer = sign()
-        except TrustError as error:
-            self._uses.fail(use_id, error.code)
-            raise
-        self._uses.finish(use_id, answer)
-        return answer
-
-    def _hold(self, seal_id: str) -> _Held:
-        with self._lock:
-            held = self._held.get(seal_id)
-        if held is not None:
-            return held
-        with self._database.transaction() as session:
-            seal_der = store.load_seal(session, seal_id).seal_der
-        if seal_der is None:
-            raise RejectedError("The seal is not finished.", code="seal.use.making")
-        held = _Held(
-            seal=Seal.parse(seal_der),
-            sm2=self._certified_keys.find(seal_key_label(seal_id, SignatureAlgorithm.SM2_SM3)),
-            rsa=self._certified_keys.find(seal_key_label(seal_id, SignatureAlgorithm.RSA_SHA256)),
-        )
-        with self._lock:
-            self._held[seal_id] = held
-        return held
 
     def _change(self, seal_id: str, state: SealState, allowed: set[SealState], actor: str) -> SealView:
         with self._database.transaction() as session:
@@ -432,18 +269,6 @@ class SealService:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """A request to use a seal."""
-
-    seal_id: str
-    kind: str
-    digest: str
-    """SM3 of the request, hex."""
-    request_id: str | None
-    actor: str
-
-
 def _view(row: SealRow) -> SealView:
     return SealView(
         id=row.id,
@@ -457,24 +282,8 @@ def _view(row: SealRow) -> SealView:
     )
 
 
-def _digest(kind: str, *parts: bytes) -> str:
-    return sm3(b"".join((kind.encode(), *(sm3(part) for part in parts)))).hex()
-
-
 def _form(form: Form | str) -> Form:
     try:
         return Form(form)
     except ValueError as error:
         raise MalformedError("The form of a sealed PDF is pades or gm.", code="seal.pdf.form") from error
-
-
-def _content(message: bytes | None, digest: bytes | None, algorithm: SignatureAlgorithm) -> bytes:
-    """Whichever of the two is to be signed."""
-    if (message is None) == (digest is None):
-        raise MalformedError("Give either a message or a digest.", code="seal.sign.input")
-    if digest is None:
-        return message or b""
-    size = DIGESTS[SIGNATURES[algorithm].digest].size_bytes
-    if len(digest) != size:
-        raise MalformedError(f"The digest has {size} octets.", code="seal.sign.digest", size_bytes=size)
-    return digest

@@ -12,7 +12,7 @@ from trustcore.crypto.digests import sm3
 from trustcore.database import Database
 from trustcore.errors import BusyError, ConflictError, InternalError
 
-__all__ = ["Use", "UseLog"]
+__all__ = ["Answer", "Reservation", "Use", "UseLog"]
 
 _SIGNING_TAKES = timedelta(seconds=30)
 """After this time a reservation without a result is that of a process that died, and may be taken over."""
@@ -32,6 +32,23 @@ class Use:
     """SM3 of the whole request, hex."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """A use that was stored before it happens."""
+
+    use_id: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a use gave."""
+
+    octets: bytes
+    at: datetime
+    """When it was reserved."""
+
+
 class UseLog:
     """Writes the record. Safe to share between threads."""
 
@@ -39,7 +56,7 @@ class UseLog:
         self._database = database
         self._clock = clock
 
-    def earlier_answer(self, seal_id: str, request_id: str | None, request_digest: str | None) -> bytes | None:
+    def earlier_answer(self, seal_id: str, request_id: str | None, request_digest: str | None) -> Answer | None:
         """The answer that this request got before.
 
         Raises:
@@ -52,10 +69,10 @@ class UseLog:
         if row is None:
             return None
         _check_same(row, request_digest)
-        return row.answer
+        return None if row.answer is None else Answer(octets=row.answer, at=row.reserved_at)
 
-    def reserve(self, use: Use) -> int:
-        """Store the intent, if the seal may be used now; returns the number of the use.
+    def reserve(self, use: Use) -> Reservation:
+        """Store the intent, if the seal may be used now.
 
         Raises:
             RejectedError: ``seal.use.…``.
@@ -86,7 +103,7 @@ class UseLog:
                 session, at=now, actor=use.actor, action="seal.use.reserved", subject=use.seal_id,
                 facts={"use": str(row.id), "kind": use.kind, "digest": use.content_digest},
             )  # fmt: skip
-            return row.id
+            return Reservation(use_id=row.id, at=now)
 
     def finish(self, use_id: int, answer: bytes) -> None:
         """Store that the use is done; the answer itself is kept where the request may come again."""

@@ -245,7 +245,7 @@ def test_a_bad_document_leaves_no_use(suite: Suite) -> None:
 def test_the_same_request_gets_the_same_answer_and_another_body_is_refused(suite: Suite, kind: str) -> None:
     def ask(content: bytes) -> object:
         if kind == "message":
-            return suite.service.sign(suite.seal.id, message=content, request_id="key").signature
+            return suite.service.sign(suite.seal.id, message=content, request_id="key")
         return suite.service.stamp_pdf(suite.seal.id, make_pdf(text=content.decode()), request_id="key")
 
     first = ask(b"one")
