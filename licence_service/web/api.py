@@ -116,7 +116,7 @@ class VerificationAnswer(BaseModel):
 
 def create_api(service: LicenceService, authenticator: Authenticator) -> FastAPI:
     """The application to be mounted at ``/licence``. Owns nothing."""
-    app = FastAPI(title="Xinyin e-licences 电子证照", version="1", docs_url="/docs", openapi_url="/openapi.json")
+    app = FastAPI(title="Xinyin e-licences 电子证照", version="1", docs_url=None, redoc_url=None)
     problem.install(app)
     _add_issuing(app, service, authenticator)
     _add_reading(app, service, authenticator)
