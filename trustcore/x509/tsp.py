@@ -30,6 +30,7 @@ __all__ = [
     "build_request",
     "build_token",
     "granted",
+    "message_imprint",
     "parse_response",
     "rejection",
     "verify_token",
@@ -60,7 +61,8 @@ class FailureInfo(IntEnum):
     SYSTEM_FAILURE = 25
 
 
-def _imprint(algorithm: DigestAlgorithm, value: bytes) -> bytes:
+def message_imprint(algorithm: DigestAlgorithm, value: bytes) -> bytes:
+    """DER MessageImprint of a digest (RFC 3161 §2.4.1)."""
     return encoder.sequence(digest_identifier(algorithm), encoder.octet_string(value))
 
 
@@ -121,7 +123,7 @@ def build_request(
     """
     return encoder.sequence(
         encoder.integer(1),
-        _imprint(algorithm, value),
+        message_imprint(algorithm, value),
         encoder.integer(nonce) if nonce is not None else b"",
         encoder.boolean(True) if certificate else b"",
     )

@@ -1,0 +1,1 @@
+"""The certification authority: hierarchies, certificates, revocation lists, OCSP, time stamps."""

@@ -1,0 +1,1 @@
+"""What a certificate may say and how it is made, without I/O: profiles, lints, issuance."""
