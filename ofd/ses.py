@@ -125,7 +125,7 @@ class Seal:
     timestamp_token: bytes | None
     """GM/T 0031-2025: token over ``signature``."""
     variants: tuple[str, ...]
-    """Names of the deviations from DER and the standard that were met, for the report."""
+    """Names of the deviations from what deployed systems write that were met, for the report."""
 
     @classmethod
     def parse(cls, der: bytes) -> "Seal":
@@ -307,8 +307,8 @@ def _extension(node: Node, variants: list[str]) -> Extension:
     fields = Fields(node)
     oid = fields.next().oid()
     critical = fields.optional(0x01)
-    if critical is not None and not critical.boolean():
-        variants.append("explicit-default")
+    if critical is None:
+        variants.append("default-left-out")
     value = fields.next().octets()
     fields.end()
     return Extension(oid=oid, critical=critical is not None and critical.boolean(), value=value)

@@ -1,4 +1,4 @@
-"""Encoding seals and seal signatures (GB/T 38540-2020) as strict DER.
+"""Encoding seals and seal signatures (GB/T 38540-2020) as DER.
 
 Signing happens elsewhere: :func:`encode_seal_info` and :func:`encode_to_be_signed` make what is to be signed,
 :func:`encode_seal` and :func:`encode_signature` join the signature to exactly those octets.
@@ -174,12 +174,16 @@ def validation_material(certificates: Sequence[bytes], crls: Sequence[bytes]) ->
 
 
 def _extensions(extensions: Sequence[Extension]) -> bytes:
-    """``ExtensionDatas``; ``critical`` is left out when false, as DER asks of a default (X.690 §11.5)."""
+    """``ExtensionDatas``, with ``critical`` written even when it is false.
+
+    DER leaves a default out (X.690 §11.5), but deployed seals write it, and ofdrw encodes it again so before it
+    verifies a signature: without it, what it hashes is not what was signed.
+    """
     return encoder.sequence(
         *(
             encoder.sequence(
                 encoder.oid(item.oid),
-                *((encoder.boolean(True),) if item.critical else ()),
+                encoder.boolean(item.critical),
                 encoder.octet_string(item.value),
             )
             for item in extensions

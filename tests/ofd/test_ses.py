@@ -106,18 +106,22 @@ def test_signers_are_listed_by_certificate_or_by_digest() -> None:
     assert not CertificateDigest(type="MD5", value=b"").matches(CERTIFICATE)
 
 
-def test_an_explicit_default_is_read_and_told() -> None:
-    explicit = encoder.sequence(encoder.oid("1.2.3"), encoder.boolean(False), encoder.octet_string(b"v"))
+def test_a_default_is_written_and_may_be_left_out() -> None:
+    written = seal_info(extensions=[Extension(oid="1.2.3", value=b"v")])
+    assert encoder.boolean(False) in written
+    assert Seal.parse(seal(written)).variants == ()
+    left_out = encoder.sequence(encoder.oid("1.2.3"), encoder.octet_string(b"v"))
     info = parse(seal_info())
-    crafted = encoder.sequence(*(child.raw for child in info.children), encoder.sequence(explicit))
+    crafted = encoder.sequence(*(child.raw for child in info.children), encoder.sequence(left_out))
     read = Seal.parse(seal(crafted))
     assert read.info.extensions == (Extension(oid="1.2.3", value=b"v"),)
     assert read.info_der == crafted
-    assert read.variants == ("explicit-default",)
+    assert read.variants == ("default-left-out",)
 
 
 def test_extensions_are_read_with_either_tagging() -> None:
-    item = encoder.sequence(encoder.sequence(encoder.oid("1.2.3"), encoder.octet_string(b"v")))
+    parts = (encoder.oid("1.2.3"), encoder.boolean(False), encoder.octet_string(b"v"))
+    item = encoder.sequence(encoder.sequence(*parts))
     tagged = encoder.sequence(*(child.raw for child in parse(seal_info()).children), encoder.explicit(0, item))
     read = Seal.parse(seal(tagged))
     assert (read.info.extensions[0].value, read.variants) == (b"v", ("extension-tagging",))
