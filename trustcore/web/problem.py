@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 
 from trustcore.errors import Kind, TrustError
 
-__all__ = ["STATUS", "install", "problem"]
+__all__ = ["STATUS", "answer", "install", "problem"]
 
 STATUS = {
     Kind.MALFORMED: 400,
@@ -37,13 +37,18 @@ def problem(status: int, code: str, detail: str, **extra: object) -> JSONRespons
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
-def _trust_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, TrustError)
+def answer(request: Request, error: TrustError) -> JSONResponse:
+    """The problem document of an error; what is internal goes to the log and not into the answer."""
     status = STATUS[error.kind]
     if error.kind is Kind.INTERNAL:
         _log.error("request.internal-error", code=error.code, path=request.url.path, exc_info=error)
         return problem(status, error.code, "The server could not do this; its operator finds the cause in the log.")
     return problem(status, error.code, error.detail, **({"facts": error.facts} if error.facts else {}))
+
+
+def _trust_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, TrustError)
+    return answer(request, error)
 
 
 def _validation_error(_request: Request, error: Exception) -> JSONResponse:

@@ -1,0 +1,1 @@
+"""The product put together: settings, wiring, web application, command line, portal, migrations."""

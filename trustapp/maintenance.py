@@ -1,0 +1,91 @@
+"""Commands for the operator: migrate, check the audit trail, look at the settings."""
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from trustapp import schema
+from trustapp.settings import Settings
+from trustapp.settings_sample import sample
+from trustapp.wiring import Suite, make_private_folder
+from trustcore import audit
+from trustcore.database import Database
+
+__all__ = ["add_maintenance"]
+
+
+def add_maintenance(
+    app: typer.Typer,
+    settings: Callable[[], Settings],
+    open_suite: Callable[[], AbstractContextManager[Suite]],
+) -> None:
+    """Add the commands to ``app``."""
+
+    @app.command()
+    def migrate() -> None:
+        """升级数据库结构。 Bring the database to this version's revision."""
+        loaded = settings()
+        make_private_folder(loaded.data_dir)
+        database = Database(loaded.database_url)
+        try:
+            database.ping()
+            schema.upgrade(database)
+        finally:
+            database.close()
+        Console().print("数据库已是最新 The database is up to date")
+
+    audit_app = typer.Typer(help="The audit trail. 审计。", no_args_is_help=True)
+    config_app = typer.Typer(help="Settings. 设置。", no_args_is_help=True)
+    app.add_typer(audit_app, name="audit")
+    app.add_typer(config_app, name="config")
+    _add_audit(audit_app, open_suite)
+    _add_config(config_app, settings, open_suite)
+
+
+def _add_audit(app: typer.Typer, open_suite: Callable[[], AbstractContextManager[Suite]]) -> None:
+    @app.command()
+    def verify() -> None:
+        """检查审计链。 Recompute the whole chain; exit 1 when it is broken."""
+        with open_suite() as suite, suite.database.transaction() as session:
+            report = audit.verify_chain(session)
+        step = report.steps[0]
+        Console().print(f"{step.zh}\n{step.en}", highlight=False)
+        raise typer.Exit(report.verdict.exit_code)
+
+    @app.command("list")
+    def list_rows(
+        limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+        before: Annotated[int | None, typer.Option(help="Number of the last row of the page before.")] = None,
+    ) -> None:
+        """列出审计记录。 Print rows as JSON lines, newest first."""
+        with open_suite() as suite, suite.database.transaction() as session:
+            for row in audit.rows(session, before=before, limit=limit):
+                line = {
+                    "number": row.number, "at": row.at.isoformat(), "actor": row.actor, "action": row.action,
+                    "subject": row.subject, "facts": row.facts, "digest": row.digest.hex(),
+                }  # fmt: skip
+                print(json.dumps(line, ensure_ascii=False))  # noqa: T201 - the answer of the command
+
+
+def _add_config(
+    app: typer.Typer,
+    settings: Callable[[], Settings],
+    open_suite: Callable[[], AbstractContextManager[Suite]],
+) -> None:
+    @app.command("sample")
+    def print_sample() -> None:
+        """打印设置样例。 Print a settings file with every setting, its manual and its default."""
+        print(sample(), end="")  # noqa: T201 - the answer of the command
+
+    @app.command()
+    def check() -> None:
+        """检查设置、数据库与加密机。 Read the settings and ask the database and every machine."""
+        settings()
+        with open_suite() as suite:
+            suite.database.ping()
+            suite.hsm.health()
+        Console().print("设置、数据库、加密机均正常 Settings, database and machines are in order")

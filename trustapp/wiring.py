@@ -1,0 +1,113 @@
+"""The composition root: the only place that names concrete classes, the clock and the disk."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ca.service import CaService
+from hsm.service import HsmService, open_hsm
+from licence_service.documents import FolderDocuments
+from licence_service.service import LicenceService
+from ofd.fonts import find_fonts
+from seal_service.service import SealService
+from sso.service import SsoService
+from trustapp import schema
+from trustapp.adapters import LicenceSeals
+from trustapp.settings import Settings
+from trustcore.database import Database
+from trustcore.errors import BusyError
+from trustcore.protection import FieldCipher, open_field_cipher
+
+__all__ = ["DEPARTMENT_SEAL", "Suite", "now", "open_database", "open_suite"]
+
+DEPARTMENT_SEAL = "department"
+"""Request under which the department's seal is made; what ``[licence] seal_id`` says by default."""
+
+
+def now() -> datetime:
+    """The present, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """All services of an installation, open."""
+
+    settings: Settings
+    database: Database
+    hsm: HsmService
+    ca: CaService
+    seals: SealService
+    licences: LicenceService
+    sso: SsoService
+    cipher: FieldCipher
+
+    @staticmethod
+    def clock() -> datetime:
+        """The present, in UTC."""
+        return now()
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Database]:
+    """The installation's database, at its newest revision, for the time of the block.
+
+    The embedded SQLite database is brought up to date here; another one is changed by ``xinyin migrate`` only.
+
+    Raises:
+        BusyError: ``data.unwritable`` when the data folder cannot be made, ``database.outdated``.
+    """
+    make_private_folder(settings.data_dir)
+    database = Database(settings.database_url)
+    try:
+        if settings.database.url is None:
+            schema.upgrade(database)
+        elif not schema.is_current(database):
+            raise BusyError(
+                "the database is not at this version's revision; run xinyin migrate", code="database.outdated"
+            )
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def open_suite(settings: Settings) -> Iterator[Suite]:
+    """Open everything; closed in reverse order when the block ends."""
+    with ExitStack() as stack:
+        database = stack.enter_context(open_database(settings))
+        hsm = stack.enter_context(open_hsm(settings.hsm, data_dir=settings.data_dir, database=database, clock=now))
+        yield _suite(settings, database, hsm)
+
+
+def _suite(settings: Settings, database: Database, hsm: HsmService) -> Suite:
+    ca = CaService(database, hsm, now, settings.ca)
+    seals = SealService(database, hsm, ca, ca, clock=now, settings=settings.seal)
+    cipher = open_field_cipher(database, hsm, now)
+    licences = LicenceService(
+        database=database,
+        seals=LicenceSeals(seals),
+        documents=FolderDocuments(settings.data_dir / "documents"),
+        cipher=cipher,
+        fonts=find_fonts(),
+        clock=now,
+        random=hsm.random,
+        settings=settings.licence,
+    )
+    sso = SsoService(database, hsm, now, hsm.random, settings.sso)
+    return Suite(
+        settings=settings, database=database, hsm=hsm, ca=ca, seals=seals, licences=licences, sso=sso, cipher=cipher
+    )
+
+
+def make_private_folder(path: Path) -> None:
+    """Make a folder that only its owner enters. Raises ``BusyError`` (``data.unwritable``)."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BusyError(
+            f"the data folder {path} cannot be made: {error.strerror}; choose another with --data",
+            code="data.unwritable",
+        ) from error
