@@ -163,11 +163,9 @@ def _start(source: ModuleSource) -> Library:
     environment = dict(source.environment)
     path = source.inner
     if source.shim:
-        path = (
-            library_path(source.cache_dir)
-            if source.inner in {place.resolve() for place in _SOFTHSM_PLACES if place.exists()}
-            else shim_path(source.cache_dir, source.inner)
-        )
+        # One file of softgm has one inner module and one mode for good.
+        usual = "SOFTGM_SM2" not in environment and source.inner in {place.resolve() for place in _SOFTHSM_PLACES}
+        path = library_path(source.cache_dir) if usual else shim_path(source.cache_dir, source.inner)
         environment["SOFTGM_INNER"] = str(source.inner)
     try:
         with _environment(environment):

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,22 +13,53 @@ from hsm.service import HsmService, open_hsm
 from hsm.settings import HsmSettings
 from trustcore.database import Database
 
+PRIMED_AT = datetime(2030, 1, 1, tzinfo=UTC)
+
 OpenHsm = Callable[..., AbstractContextManager[HsmService]]
 
 
 @pytest.fixture(scope="session")
 def template_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with three fresh tokens and the compiled module."""
+    """A data folder with three fresh tokens, the compiled module and an empty database."""
     folder = tmp_path_factory.mktemp("hsm-template")
     software.prepare(folder)
+    database = Database(f"sqlite:///{folder / 'test.db'}")
+    database.create_tables()
+    database.close()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def primed_dir(template_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a wrapping key in all machines, whose RSA transport keys take their time."""
+    folder = tmp_path_factory.mktemp("hsm-primed") / "var"
+    shutil.copytree(template_dir, folder)
+    database = Database(f"sqlite:///{folder / 'test.db'}")
+    with open_hsm(HsmSettings(), data_dir=folder, database=database, clock=lambda: PRIMED_AT) as service:
+        service._keymaker._wrapping.current()
+    database.close()
     return folder
 
 
 @pytest.fixture
-def data_dir(template_dir: Path, tmp_path: Path) -> Path:
+def primed() -> bool:
+    """Whether the machines have a wrapping key yet; tests of the first key parametrize it with ``False``."""
+    return True
+
+
+@pytest.fixture
+def data_dir(request: pytest.FixtureRequest, primed: bool, tmp_path: Path) -> Path:
     folder = tmp_path / "var"
-    shutil.copytree(template_dir, folder)
+    shutil.copytree(request.getfixturevalue("primed_dir" if primed else "template_dir"), folder)
+    software.prepare(folder)  # SoftHSM's configuration names its folder
     return folder
+
+
+@pytest.fixture
+def database(data_dir: Path) -> Iterator[Database]:
+    opened = Database(f"sqlite:///{data_dir / 'test.db'}")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
