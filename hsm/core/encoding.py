@@ -77,9 +77,13 @@ def ecdsa_signature_der(signature_raw: bytes) -> bytes:
 
 def sm2_cipher_raw(ciphertext_der: bytes) -> bytes:
     """``04 ‖ x ‖ y ‖ C3 ‖ C2`` of an SM2Cipher (GB/T 35276-2017 §7.2). Raises ``MalformedError``."""
-    x, y, check_value, body = reader.parse(ciphertext_der).expect(0x30).children
+    error = MalformedError("The ciphertext is not an SM2Cipher.", code="hsm.cipher.invalid")
+    parts = reader.parse(ciphertext_der).expect(0x30).children
+    if [part.tag for part in parts] != [0x02, 0x02, 0x04, 0x04]:
+        raise error
+    x, y, check_value, body = parts
     try:
         coordinates = b"".join(node.integer().to_bytes(_COORDINATE_BYTES, "big") for node in (x, y))
-    except OverflowError as error:
-        raise MalformedError("The ciphertext is not an SM2Cipher.", code="hsm.cipher.malformed") from error
+    except OverflowError:
+        raise error from None
     return bytes([_UNCOMPRESSED]) + coordinates + check_value.octets() + body.octets()
