@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from support.disks import MountForbiddenError, small_disk
 from support.workplace import Workplace, sample_rows, write_rows
 

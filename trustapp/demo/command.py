@@ -21,7 +21,9 @@ from trustcore.errors import NotFoundError
 __all__ = ["add_demo"]
 
 _DEFAULT_ROWS = Path("samples/business-licences.csv")
-_PASSWORDS = "administrator-passwords.txt"  # noqa: S105 - the name of a file
+_LINE_EVERY = 20
+"""Without a terminal, a line for every so many licences."""
+_PASSWORDS = "administrator-passwords.txt"
 
 
 def add_demo(app: typer.Typer, open_suite: Callable[[], AbstractContextManager[Suite]]) -> None:
@@ -32,7 +34,7 @@ def add_demo(app: typer.Typer, open_suite: Callable[[], AbstractContextManager[S
         out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("demo"),
         rows: Annotated[Path, typer.Option(help="A department's export, CSV.")] = _DEFAULT_ROWS,
     ) -> None:
-        """Do the main job on embedded defaults: machines, CAs, a seal, licences, verification. 演示主要流程。"""
+        """演示主要流程。 Do the main job on embedded defaults: machines, CAs, a seal, licences, verification."""
         data = _read(rows)
         console = Console(stderr=True)
         with _Display(console) as display:
@@ -54,12 +56,13 @@ def _read(rows: Path) -> bytes:
 
 
 class _Display:
-    """Progress on the terminal: one line for each thing that is done, a bar for what has many parts."""
+    """Progress: on a terminal a line and a bar for each thing that is done, elsewhere lines of text."""
 
     def __init__(self, console: Console) -> None:
+        self._console = console
         self._bars = Bars(
             SpinnerColumn(finished_text="[green]✔[/]"), TextColumn("{task.description}"), BarColumn(bar_width=30),
-            MofNCompleteColumn(), TimeElapsedColumn(), console=console,
+            MofNCompleteColumn(), TimeElapsedColumn(), console=console, disable=not console.is_terminal,
         )  # fmt: skip
         self._task: TaskID | None = None
 
@@ -78,11 +81,15 @@ class _Display:
         """Something begins; what came before is done."""
         self._finish()
         self._task = self._bars.add_task(escape(what), total=1)
+        if not self._console.is_terminal:
+            self._console.print(escape(what), highlight=False, soft_wrap=True)
 
     def advance(self, done: int, total: int) -> None:
         """So many parts of the present step are done."""
         if self._task is not None:
             self._bars.update(self._task, completed=done, total=total)
+        if not self._console.is_terminal and done and (done == total or done % _LINE_EVERY == 0):
+            self._console.print(f"  {done}/{total}", highlight=False)
 
     def _finish(self) -> None:
         if self._task is not None:

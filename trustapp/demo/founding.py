@@ -1,5 +1,6 @@
-"""What an authority sets up once: two hierarchies, the department's seal, the administrators. Doing it again changes
-nothing.
+"""What an authority sets up once: two hierarchies, the department's seal, the administrators.
+
+Doing it again changes nothing.
 """
 
 from collections.abc import Callable
