@@ -80,15 +80,15 @@ def judge_pyhanko(exhibits: Exhibits, scratch: Path) -> list[Verdict]:
 
 def _altered(pdf: Path, folder: Path) -> dict[str, Path]:
     data = pdf.read_bytes()
-    contents = data.rindex(b"/Contents <") if b"/Contents <" in data else data.rindex(b"/Contents<")
     folder.mkdir(parents=True, exist_ok=True)
     appended = folder / "appended.pdf"
     appended.write_bytes(data + b"\n% more\n%%EOF\n")
+    with pdf.open("rb") as stream:
+        value = first_signature(PdfFileReader(stream)).signer_info["signature"].native.hex().encode()
+    # One hexadecimal digit in the middle of the signature value, in whichever case the file has it.
+    place = data.lower().rindex(value) + len(value) // 2
     swapped = folder / "signature.pdf"
-    # The hexadecimal digits of the CMS: another digit is another byte of the signature, still well-formed.
-    place = contents + data[contents:].index(b">") // 8
-    digit = data[place : place + 1]
-    swapped.write_bytes(data[:place] + (b"1" if digit != b"1" else b"2") + data[place + 1 :])
+    swapped.write_bytes(data[:place] + (b"1" if data[place : place + 1] != b"1" else b"2") + data[place + 1 :])
     return {
         "page": altered_copy(pdf, folder / "page.pdf", len(data) // 4),
         "signature": swapped,
