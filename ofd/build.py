@@ -164,9 +164,10 @@ class DocumentBuilder:
         """
         if not self._pages:
             raise RejectedError("A document has at least one page.", code="ofd.build.empty")
+        subsets = self._resources.make_subsets()
         parts = {"Document.xml": self._document()}
-        if self._resources.has_fonts:
-            parts.update(self._resources.public_files())
+        if subsets:
+            parts.update(self._resources.public_files(subsets))
         if self._resources.has_images:
             parts.update(self._resources.document_files())
         for index, template in enumerate(self._templates):

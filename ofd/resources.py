@@ -1,9 +1,9 @@
 """Fonts and images of a document under construction: numbered once, stored once, written as resource files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from ofd.fonts import FontFace
-from ofd.xmlio import element, serialise
+from ofd.xmlio import Element, element, serialise
 from trustcore.errors import RejectedError
 
 __all__ = ["ResourceTable"]
@@ -18,6 +18,7 @@ class ResourceTable:
         self._next_id = next_id
         self._fonts: dict[int, tuple[int, FontFace, set[str]]] = {}
         self._images: dict[bytes, tuple[int, str, str]] = {}
+        self._awaited: list[tuple[FontFace, str, Element]] = []
 
     def font(self, face: FontFace, text: str) -> int:
         """The ID of a face; its subset will hold the characters of ``text``."""
@@ -27,6 +28,21 @@ class ResourceTable:
             self._fonts[id(face)] = entry
         entry[2].update(text)
         return entry[0]
+
+    def await_glyph(self, face: FontFace, char: str, glyphs: Element) -> None:
+        """Have the glyph number of a character in the subset written into ``glyphs`` when the subset is made."""
+        self._awaited.append((face, char, glyphs))
+
+    def make_subsets(self) -> dict[int, bytes]:
+        """The embedded fonts by ID; fills in the glyph numbers that are awaited. Ask before pages are written."""
+        subsets = {font_id: face.subset(characters) for font_id, face, characters in self._fonts.values()}
+        opened: dict[int, FontFace] = {}
+        for face, char, glyphs in self._awaited:
+            font_id = self._fonts[id(face)][0]
+            if font_id not in opened:
+                opened[font_id] = FontFace(subsets[font_id])
+            glyphs.text = str(opened[font_id].glyph(char))
+        return subsets
 
     def image(self, data: bytes) -> int:
         """The ID of an image.
@@ -53,7 +69,7 @@ class ResourceTable:
         """Whether DocumentRes.xml is needed."""
         return bool(self._images)
 
-    def public_files(self) -> Iterator[tuple[str, bytes]]:
+    def public_files(self, subsets: Mapping[int, bytes]) -> Iterator[tuple[str, bytes]]:
         """PublicRes.xml and the font files, by their paths below the document's folder."""
         root = element(None, "Res", attributes={"BaseLoc": "Res"})
         fonts = element(root, "Fonts")
@@ -61,8 +77,8 @@ class ResourceTable:
             names = {"ID": str(font_id), "FontName": face.postscript_name, "FamilyName": face.family}
             element(element(fonts, "Font", attributes=names), "FontFile", f"font_{font_id}.ttf")
         yield "PublicRes.xml", serialise(root)
-        for font_id, face, characters in self._fonts.values():
-            yield f"Res/font_{font_id}.ttf", face.subset(characters)
+        for font_id, subset in subsets.items():
+            yield f"Res/font_{font_id}.ttf", subset
 
     def document_files(self) -> Iterator[tuple[str, bytes]]:
         """DocumentRes.xml and the image files, by their paths below the document's folder."""

@@ -1,5 +1,4 @@
 from datetime import UTC, datetime
-from itertools import pairwise
 
 import pytest
 from lxml import etree
@@ -117,13 +116,19 @@ def test_equal_advances_are_written_short(fonts: FontStack) -> None:
     assert code.get("DeltaX") == "g 7 3"
 
 
-def test_characters_beyond_the_bmp_stand_in_a_text_code_of_their_own(fonts: FontStack) -> None:
+def test_characters_beyond_the_bmp_stand_alone_and_name_their_glyph(fonts: FontStack) -> None:
     made = builder(fonts)
     made.page().text("名𠮷田𠮷𠮷", x_mm=10, y_mm=20, size_mm=5)
-    codes = find(made.to_bytes(), "Doc_0/Pages/Page_0/Content.xml", "//o:TextCode")
+    package = made.to_bytes()
+    codes = find(package, "Doc_0/Pages/Page_0/Content.xml", "//o:TextObject/o:TextCode")
     assert [code.text for code in codes] == ["名", "𠮷", "田", "𠮷", "𠮷"]
-    starts = [float(code.get("X") or "") for code in codes]
-    assert all(later - earlier == 5 for earlier, later in pairwise(starts))
+    objects = find(package, "Doc_0/Pages/Page_0/Content.xml", "//o:TextObject")
+    starts = [float((node.get("Boundary") or "").split()[0]) for node in objects]
+    assert starts == [10, 15, 20, 25, 30]
+    location = find(package, "Doc_0/PublicRes.xml", "//o:FontFile")[0].text
+    subset = FontFace(unpack(package)[f"Doc_0/Res/{location}"])
+    glyphs = find(package, "Doc_0/Pages/Page_0/Content.xml", "//o:CGTransform/o:Glyphs")
+    assert [node.text for node in glyphs] == [str(subset.glyph("𠮷"))] * 3
 
 
 @pytest.mark.parametrize(("align", "left"), [("left", 100), ("center", 95), ("right", 90)])
