@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Lock
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from seal_service import store
@@ -12,7 +14,7 @@ from seal_service.ports import Certificates
 from trustcore import audit
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.database import Database
-from trustcore.errors import InternalError
+from trustcore.errors import ConflictError, InternalError
 from trustcore.signing import Keys, Signer
 from trustcore.x509.certificate import Certificate
 from trustcore.x509.names import DistinguishedName
@@ -50,15 +52,20 @@ class CertifiedKeys:
         self._keys = keys
         self._certificates = certificates
         self._clock = clock
+        self._making = Lock()
 
     def obtain(self, order: KeyOrder) -> CertifiedKey:
         """The key, made and certified if need be; a call that was cut off is taken up where it stopped.
 
         The request is stored before the authority is asked, so that asking again asks for the same certificate.
         """
+        with self._making:  # looking for a label and making a key under it are two calls to the machines
+            return self._certified(self._obtain(order))
+
+    def _obtain(self, order: KeyOrder) -> KeyRow:
         row = self._load(order.label)
         if row is None:
-            key_uri = self._keys.find(order.label) or self._keys.generate(order.label, order.algorithm)
+            key_uri = self._key(order)
             request_der = build_request(self._keys.signer(key_uri), order.subject)
             row = self._reserve(order, key_uri, request_der)
         if row.certificate_der is None:
@@ -66,7 +73,7 @@ class CertifiedKeys:
                 row.authority, row.request_der, profile=row.profile, request_id=f"seal:{row.label}"
             )
             row = self._record(order.label, certificate_der)
-        return self._certified(row)
+        return row
 
     def find(self, label: str) -> CertifiedKey:
         """The key of a finished seal.
@@ -89,11 +96,32 @@ class CertifiedKeys:
             raise InternalError("The certificate is about another key.", code="seal.key.other")
         return CertifiedKey(signer=signer, certificate=certificate)
 
+    def _key(self, order: KeyOrder) -> str:
+        key_uri = self._keys.find(order.label)
+        if key_uri is not None:
+            return key_uri
+        try:
+            return self._keys.generate(order.label, order.algorithm)
+        except ConflictError:  # another process made it between the two calls
+            key_uri = self._keys.find(order.label)
+            if key_uri is None:
+                raise
+            return key_uri
+
     def _load(self, label: str) -> KeyRow | None:
         with self._database.transaction() as session:
             return store.find_key(session, label)
 
     def _reserve(self, order: KeyOrder, key_uri: str, request_der: bytes) -> KeyRow:
+        try:
+            return self._insert(order, key_uri, request_der)
+        except IntegrityError:  # another process was faster; its request counts
+            row = self._load(order.label)
+            if row is None:
+                raise
+            return row
+
+    def _insert(self, order: KeyOrder, key_uri: str, request_der: bytes) -> KeyRow:
         with self._database.transaction() as session:
             row = store.find_key(session, order.label)
             if row is None:

@@ -152,7 +152,7 @@ class Maker:
     def _prepare(self, seal_id: str, signer: CertifiedKey, actor: str) -> bytes:
         now = self._clock().replace(microsecond=0)
         with self._database.transaction() as session:
-            row = store.load_seal(session, seal_id)
+            row = store.load_seal(session, seal_id, lock=True)
             if row.info_der is None:
                 created = max(now, signer.certificate.not_before)
                 row.info_der = seal_info(
@@ -179,7 +179,7 @@ class Maker:
         )
         info = Seal.parse(seal_der).info
         with self._database.transaction() as session:
-            row = store.load_seal(session, seal_id)
+            row = store.load_seal(session, seal_id, lock=True)
             if row.seal_der is not None:
                 return
             row.seal_der, row.state = seal_der, SealState.ACTIVE

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ofd.fonts import FontStack, find_fonts
 from ofd.policy import VerificationPolicy
@@ -133,6 +133,10 @@ class SealService:
         """A place on a page (from 1) for the seal in its own size; ``x_mm``, ``y_mm`` of its upper left corner."""
         picture = self._signing.hold(seal_id).seal.info.picture
         return Placement(page=page, x_mm=x_mm, y_mm=y_mm, width_mm=picture.width_mm, height_mm=picture.height_mm)
+
+    def close_reservations(self, *, older_than: timedelta) -> int:
+        """Record uses whose process died before their end as failed; how many there were, at most 500 a call."""
+        return self._signing.close_reservations(older_than=older_than)
 
     def suspend(self, seal_id: str, *, actor: str) -> SealView:
         """Forbid the use of a seal for now."""

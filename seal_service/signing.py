@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 
 from ofd.ses import Seal
@@ -125,6 +125,10 @@ class SealSigning:
         return SealSignature(
             signature=answer.octets, algorithm=algorithm, certificate_der=key.certificate.der, at=answer.at
         )
+
+    def close_reservations(self, *, older_than: timedelta) -> int:
+        """Record uses that were reserved and never finished as failed."""
+        return self._uses.close_unfinished(older_than=older_than)
 
     def hold(self, seal_id: str) -> SealMaterial:
         """A finished seal with its keys.

@@ -1,6 +1,7 @@
 """Queries of the seal service; every function takes the session of the caller's transaction."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
@@ -8,7 +9,16 @@ from sqlalchemy.orm import Session, undefer
 from seal_service.models import KeyRow, SealRow, UseRow
 from trustcore.errors import NotFoundError
 
-__all__ = ["find_key", "find_seal_by_request", "find_use", "list_seals", "list_uses", "load_seal", "load_use"]
+__all__ = [
+    "find_key",
+    "find_seal_by_request",
+    "find_use",
+    "list_seals",
+    "list_unfinished_uses",
+    "list_uses",
+    "load_seal",
+    "load_use",
+]
 
 
 def find_key(session: Session, label: str) -> KeyRow | None:
@@ -55,6 +65,12 @@ def find_use(session: Session, seal_id: str, request_id: str) -> UseRow | None:
 def load_use(session: Session, use_id: int) -> UseRow:
     """The use with this number, which was reserved before."""
     return session.get_one(UseRow, use_id)
+
+
+def list_unfinished_uses(session: Session, *, reserved_before: datetime, limit: int) -> Sequence[UseRow]:
+    """Uses that were reserved before a moment and have no result, oldest first, locked."""
+    query = select(UseRow).where(UseRow.outcome == "reserved", UseRow.reserved_at < reserved_before)
+    return session.scalars(query.order_by(UseRow.id).limit(limit).with_for_update(skip_locked=True)).all()
 
 
 def list_uses(session: Session, seal_id: str, *, before: int | None, limit: int) -> Sequence[UseRow]:

@@ -130,6 +130,19 @@ class UseLog:
                 facts={"use": str(use_id), "error": code},
             )  # fmt: skip
 
+    def close_unfinished(self, *, older_than: timedelta) -> int:
+        """Record uses whose process died as failed; how many there were, at most 500 a call."""
+        now = self._clock()
+        with self._database.transaction() as session:
+            rows = store.list_unfinished_uses(session, reserved_before=now - max(older_than, _SIGNING_TAKES), limit=500)
+            for row in rows:
+                row.outcome, row.finished_at, row.error_code = "failed", now, "seal.use.abandoned"
+                audit.record(
+                    session, at=now, actor="system", action="seal.use.abandoned", subject=row.seal_id,
+                    facts={"use": str(row.id), "digest": row.content_digest},
+                )  # fmt: skip
+            return len(rows)
+
 
 def _check_same(row: UseRow, request_digest: str | None) -> None:
     if row.request_digest != request_digest:

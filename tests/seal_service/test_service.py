@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
@@ -378,7 +379,10 @@ def test_no_use_is_left_without_a_record_when_the_process_dies_while_signing(sui
     with pytest.raises(BusyError) as busy:
         suite.service.stamp_pdf(suite.seal.id, make_pdf(), request_id="cut")
     assert busy.value.code == "seal.request.in-progress"
+    assert suite.service.close_reservations(older_than=timedelta(0)) == 0
     suite.clock.now += timedelta(minutes=1)
+    assert suite.service.close_reservations(older_than=timedelta(0)) == 1
+    assert suite.service.uses(suite.seal.id)[0].error_code == "seal.use.abandoned"
     sealed = suite.service.stamp_pdf(suite.seal.id, make_pdf(), request_id="cut")
     assert suite.service.verify(sealed).verdict is Verdict.VALID
     assert _uses(suite) == [("pdf-pades", "done")]
@@ -413,3 +417,21 @@ def test_nothing_is_sealed_while_the_crl_is_out_of_date(suite: Suite) -> None:
     with pytest.raises(BusyError) as busy:
         service.stamp_pdf(suite.seal.id, make_pdf())
     assert busy.value.code == "seal.material.out-of-date"
+
+
+def test_four_clerks_who_ask_for_the_same_seal_at_once_get_one(suite: Suite) -> None:
+    spec = replace(SPEC, code="3702000044444")
+    service = suite.service
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: service.make_seal(spec, request_id="together").id, range(4)))
+    assert len(set(made)) == 1
+    assert suite.service.verify(service.stamp_pdf(made[0], make_pdf(), form="gm")).verdict is Verdict.VALID
+
+
+def test_a_seal_is_used_by_many_at_once_and_every_use_recorded(suite: Suite) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        sealed = list(pool.map(lambda n: suite.service.stamp_pdf(suite.seal.id, make_pdf(text=f"{n}")), range(8)))
+    assert {suite.service.verify(document).verdict for document in sealed} == {Verdict.VALID}
+    assert _uses(suite) == [("pdf-pades", "done")] * 8
+    with suite.database.transaction() as session:
+        assert audit.verify_chain(session).verdict is Verdict.VALID
