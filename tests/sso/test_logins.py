@@ -237,6 +237,21 @@ def test_a_reset_ends_every_session(world: World) -> None:
     assert attempt(world, password=PASSWORD) == "sso.login.refused"
 
 
+def test_a_password_that_is_reset_while_it_is_being_checked_opens_nothing(world: World) -> None:
+    real = world.service._logins._hasher
+
+    class ResetMeanwhile:
+        def verify(self, encoded: str | None, password: str) -> bool:
+            world.service.accounts.reset_password("alice", actor="test")
+            return real.verify(encoded, password)
+
+        def is_outdated(self, encoded: str) -> bool:
+            return real.is_outdated(encoded)
+
+    world.service._logins._hasher = ResetMeanwhile()
+    assert attempt(world, password=PASSWORD) == "sso.login.refused"
+
+
 def test_a_stopped_person_is_out_at_once(world: World) -> None:
     cookie = world.session()
     bearer = f"Bearer {world.redeem(world.code(cookie))['access_token']}"

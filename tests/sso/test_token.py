@@ -4,6 +4,7 @@ import base64
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 from typing import Any
 from urllib.parse import parse_qs, quote_plus, urlencode
@@ -12,7 +13,9 @@ import pytest
 
 from sso import store
 from sso.applications import Registration
+from sso.core import access_token, sessions
 from sso.core.errors import OAuthError
+from sso.core.jose import TokenType
 from trustcore.audit import rows, verify_chain
 from trustcore.errors import BusyError, UnauthenticatedError
 from trustcore.report import Verdict
@@ -281,3 +284,39 @@ def test_a_code_stays_used_when_the_machine_dies_and_no_token_is_issued(world: W
         actions = [row.action for row in rows(session, limit=2)]
     assert actions[0] == "sso.token.reserved"
     assert refused(world, world.redemption(code)) == "invalid_grant"
+
+
+def test_a_token_that_was_signed_when_the_process_died_counts_for_nothing(world: World) -> None:
+    ring = world.service._keyring
+    signer, public = ring._open()
+    ring._opened = _DeadMachine(signer), public
+    with pytest.raises(BusyError):
+        world.service.token("grant_type=client_credentials", authorization=basic("app", world.secret))
+    ring._opened = signer, public
+    with world.database.transaction() as session:
+        (reserved,) = rows(session, limit=1)
+    content = access_token.claims(
+        issuer=world.service.issuer,
+        audience="http://localhost:8000",
+        subject="app",
+        client_id="app",
+        scopes=frozenset({"seal:sign"}),
+        jti=reserved.subject,
+        now=world.clock.now,
+        lifetime=timedelta(hours=1),
+    )
+    (token,) = ring.sign((TokenType.ACCESS_TOKEN, content))
+    with pytest.raises(UnauthenticatedError) as caught:
+        world.service.authenticate(f"Bearer {token}")
+    assert caught.value.code == "auth.token.revoked"
+    with world.database.transaction() as session:
+        store.mark_token_issued(session, reserved.subject, now=world.clock.now)
+    assert world.service.authenticate(f"Bearer {token}")
+
+
+def test_a_code_is_claimed_once(world: World) -> None:
+    digest = sessions.stored_form(world.code(world.session()))
+    with world.database.transaction() as session:
+        assert store.claim_code(session, digest, now=world.clock.now)
+        assert not store.claim_code(session, digest, now=world.clock.now)
+        assert not store.claim_code(session, "unknown", now=world.clock.now)
