@@ -73,7 +73,7 @@ class UseRow(Model):
     actor: Mapped[str] = mapped_column(String(200))
     reserved_at: Mapped[datetime] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    outcome: Mapped[str] = mapped_column(String(20), index=True)
+    outcome: Mapped[str] = mapped_column(String(20))
     """``reserved``, ``done`` or ``failed``."""
     error_code: Mapped[str | None] = mapped_column(String(100))
     result_digest: Mapped[str | None] = mapped_column(String(64))
