@@ -231,10 +231,14 @@ class HsmService:
         return record.machines if record else ()
 
     def _lookup(self, label: str) -> KeyRecord | None:
-        """The record of a key that is ready; read again after a while, because other processes replicate too."""
+        """The record of a key that is ready.
+
+        One that some machine still waits for is read again after a while, because another process may copy it; a
+        sealed one never changes.
+        """
         with self._lock:
             known = self._records.get(label)
-        if known is not None and time.monotonic() - known[0] < _RECORD_SECONDS:
+        if known is not None and (known[1].sealed_at or time.monotonic() - known[0] < _RECORD_SECONDS):
             return known[1]
         with self._database.transaction() as session:
             record = store.key_record(session, label)

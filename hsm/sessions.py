@@ -17,6 +17,7 @@ from typing import Any
 
 import pkcs11
 from pkcs11 import PKCS11Error, Session, Token
+from pydantic import SecretStr
 
 from hsm.errors import MachineDownError
 from hsm.failures import pin_error, translate
@@ -138,9 +139,9 @@ class SessionPool:
         except PKCS11Error as error:
             raise translate(self._machine, error) from error
 
-    def _read_pin(self) -> str:
+    def _read_pin(self) -> SecretStr:
         try:
-            pin = self._pin_file.read_text().strip()
+            pin = SecretStr(self._pin_file.read_text().strip())
         except OSError as error:
             raise NotFoundError(
                 f"The PIN file of the encryption machine {self._machine} cannot be read; restore it or correct the "
@@ -152,7 +153,7 @@ class SessionPool:
             raise self._refused_pin[1]
         return pin
 
-    def _log_in(self, pin: str) -> tuple[Token, Session]:
+    def _log_in(self, pin: SecretStr) -> tuple[Token, Session]:
         """Find the token and log in; starting is repeated, a refused PIN is not."""
         pause = _FIRST_BACK_OFF_SECONDS
         attempt = 1
@@ -172,9 +173,9 @@ class SessionPool:
             pause *= 2
             attempt += 1
 
-    def _open_with(self, token: Token, pin: str) -> Session:
+    def _open_with(self, token: Token, pin: SecretStr) -> Session:
         try:
-            return token.open(rw=True, user_pin=pin)
+            return token.open(rw=True, user_pin=pin.get_secret_value())
         except pkcs11.UserAlreadyLoggedIn:
             # The process lost its sessions here and not its login.
             return token.open(rw=True)
@@ -190,5 +191,5 @@ class SessionPool:
         return MachineDownError(self._machine, type(error).__name__)
 
 
-def _fingerprint(pin: str) -> bytes:
-    return hashlib.sha256(pin.encode()).digest()
+def _fingerprint(pin: SecretStr) -> bytes:
+    return hashlib.sha256(pin.get_secret_value().encode()).digest()

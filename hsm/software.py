@@ -17,6 +17,7 @@ import string
 from pathlib import Path
 
 from pkcs11 import PKCS11Error
+from pydantic import SecretStr
 
 from hsm.locks import file_lock
 from hsm.module import LoadedModule, ModuleSource, software_source
@@ -90,9 +91,9 @@ def prepare(data_dir: Path) -> tuple[MachineSettings, ...]:
     return machines
 
 
-def _pin(file: Path, *, may_create: bool) -> str:
+def _pin(file: Path, *, may_create: bool) -> SecretStr:
     if file.exists():
-        return file.read_text().strip()
+        return SecretStr(file.read_text().strip())
     if not may_create:
         raise NotFoundError(
             "The tokens of the software encryption machines are there, but their PIN file is gone; restore "
@@ -101,7 +102,7 @@ def _pin(file: Path, *, may_create: bool) -> str:
         )
     pin = "".join(secrets.choice(_PIN_ALPHABET) for _ in range(_PIN_LENGTH))
     _write_private(file, pin + "\n")
-    return pin
+    return SecretStr(pin)
 
 
 def _write_private(file: Path, text: str) -> None:
@@ -125,7 +126,7 @@ def _write_configuration(file: Path, store: Path) -> None:
         _write_private(file, text)
 
 
-def _make_token(data_dir: Path, label: str, pin: str) -> None:
+def _make_token(data_dir: Path, label: str, pin: SecretStr) -> None:
     staging = data_dir / "tokens" / "staging"
     shutil.rmtree(staging, ignore_errors=True)
     store = staging / "store"
@@ -147,14 +148,14 @@ def _make_token(data_dir: Path, label: str, pin: str) -> None:
     shutil.rmtree(staging, ignore_errors=True)
 
 
-def _initialise(module: LoadedModule, label: str, pin: str) -> None:
+def _initialise(module: LoadedModule, label: str, pin: SecretStr) -> None:
     """C_InitToken and C_InitPIN. The security officer's PIN is thrown away: nothing here ever needs it again."""
     officer_pin = secrets.token_urlsafe(_PIN_LENGTH)
     slot = module.library.get_slots()[0]
     _init_token(module.library.so, slot.slot_id, officer_pin.encode(), label)
     session = module.library.get_token(token_label=label).open(rw=True, so_pin=officer_pin)
     try:
-        session.init_pin(pin)
+        session.init_pin(pin.get_secret_value())
     finally:
         session.close()
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from hsm import software
 from hsm.service import HsmService
-from hsm.store import key_record
+from hsm.settings import HsmSettings
+from hsm.store import key_record, wrapping_records
 from trustcore.audit import AuditRow
 from trustcore.crypto import sm2, verify
 from trustcore.crypto.algorithms import KeyAlgorithm
@@ -180,3 +182,56 @@ def test_no_pin_is_in_any_text_of_the_service(service: HsmService, data_dir: Pat
     texts += [repr(service._pool.machine(name)) for name in service._pool.names]
     texts.append(repr(service.signer("pkcs11:object=key;type=private")))
     assert not [text for text in texts if pin in text]
+
+
+def test_two_services_of_one_process_share_the_machines(open_machines: OpenHsm) -> None:
+    with open_machines() as one:
+        uri = one.generate("key", KeyAlgorithm.SM2)
+        with open_machines() as other:
+            assert other.signer(uri).public_key_der == one.signer(uri).public_key_der
+            assert all(result.ok for result in other.self_test())
+        assert one.signer(uri).sign(b"message"), "closing one does not log the other out"
+
+
+def test_the_numbers_of_a_vendors_profile_are_used(data_dir: Path, open_machines: OpenHsm) -> None:
+    """softgm speaks the numbers of the Sansec family, also for key types and key generation."""
+    machines = tuple(
+        machine.model_copy(update={"profile": "sansec"}) for machine in software.software_machines(data_dir)[:2]
+    )
+    with open_machines(HsmSettings(machines=machines)) as service:
+        uri = service.generate("key", KeyAlgorithm.SM2)
+        (status,) = service.keys()
+        assert len(status.machines) == 1, "such machines are cloned by the vendor's own means"
+        assert [result.ok for result in service.self_test()] == [True]
+        point = sm2.public_point(service.signer(uri).public_key_der)
+        assert service.decrypt(uri, sm2.encrypt(point, b"secret")) == b"secret"
+
+
+def test_one_machine_alone_makes_keys_that_never_could_leave(data_dir: Path, open_machines: OpenHsm) -> None:
+    settings = HsmSettings(machines=software.software_machines(data_dir)[:1], sessions_per_machine=1)
+    with open_machines(settings) as service:
+        service.generate("key", KeyAlgorithm.SM2)
+        (status,) = service.keys()
+        assert (status.machines, status.sealed) == (("machine-1",), True)
+    with open_machines() as service:
+        assert service.reconcile() == ()
+        (status,) = service.keys()
+        assert status.missing == ("machine-2", "machine-3"), "and do not follow when machines join"
+        uri = service.generate("later", KeyAlgorithm.SM2)
+        assert service.signer(uri).sign(b"message")
+        assert all(result.ok for result in service.self_test())
+
+
+@pytest.mark.parametrize("primed", [False])
+def test_when_a_machine_joins_new_keys_reach_it_under_a_new_wrapping_key(
+    data_dir: Path, open_machines: OpenHsm, database: Database
+) -> None:
+    with open_machines(HsmSettings(machines=software.software_machines(data_dir)[:2])) as service:
+        service.generate("first", KeyAlgorithm.SM2)
+    with open_machines() as service:
+        service.generate("second", KeyAlgorithm.SM2)
+        first, second = service.keys()
+        assert (first.missing, second.missing) == (("machine-3",), ())
+        assert all(result.ok for result in service.self_test())
+    with database.transaction() as session:
+        assert [len(record.machines) for record in wrapping_records(session)] == [2, 3]
