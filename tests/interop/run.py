@@ -16,6 +16,7 @@ import judge_ofdrw
 import judge_openid
 import judge_openssl
 import judge_pdf
+import judge_protocols
 import judge_zbar
 from exhibits import Exhibits
 from rich.console import Console
@@ -34,6 +35,7 @@ JUDGES: tuple[tuple[str, Judge], ...] = (
     ("pdfsig", judge_pdf.judge_pdfsig),
     ("pyHanko", judge_pdf.judge_pyhanko),
     ("zbar", judge_zbar.judge),
+    ("OCSP and TSP", judge_protocols.judge),
     ("openid-client", judge_openid.judge),
 )
 """In this order: zbar reads the page that ofdrw has drawn."""
