@@ -17,7 +17,7 @@ DOCUMENT = ("document-signature", "embedded-seal", "time-stamp")
 def judge(exhibits: Exhibits, scratch: Path) -> list[Verdict]:
     """Compile the judge, let it judge the originals, then one altered copy of each."""
     java = _compile(scratch)
-    version = run([*java, "--version"]).output.strip().rpartition(" ")[2]
+    version = run([*java, "--version"]).printed.split()[-1].removeprefix("v")
     originals = {
         "root": exhibits.trust("sm2-root.pem"),
         "issuing": exhibits.trust("sm2-issuing.pem"),
