@@ -23,6 +23,8 @@ from ofd.zip_format import (
 )
 from ofd.zip_names import check_distinct, decode_name
 from ofd.zip_read import inflate, read_directory
+from trustcore.crypto.algorithms import DigestAlgorithm
+from trustcore.crypto.digests import digest
 from trustcore.errors import NotFoundError
 
 __all__ = ["Limits", "Package", "write_package"]
@@ -50,6 +52,7 @@ class Package:
         """
         self.data = data
         self._records = {record.name: record for record in read_directory(data, limits or Limits())}
+        self._digests: dict[tuple[str, DigestAlgorithm], bytes] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -75,6 +78,18 @@ class Package:
         if name not in self:
             raise NotFoundError(f"The package has no entry {name!r}.", code="ofd.package.entry-missing", entry=name)
         return inflate(self.data, self._records[name])
+
+    def digest(self, name: str, algorithm: DigestAlgorithm) -> bytes:
+        """The digest of the content of a file, computed once.
+
+        Raises:
+            NotFoundError: ``ofd.package.entry-missing``.
+            MalformedError: ``ofd.package.entry-damaged``.
+        """
+        key = (name, algorithm)
+        if key not in self._digests:
+            self._digests[key] = digest(algorithm, self.read(name))
+        return self._digests[key]
 
     def with_files(self, files: Mapping[str, bytes]) -> bytes:
         """The package with these files added, or put in the place of those with the same name.

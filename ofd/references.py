@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from ofd.package import Package
 from ofd.signature_parts import Reference
 from trustcore.crypto.algorithms import DIGESTS, DigestAlgorithm
-from trustcore.crypto.digests import digest
 from trustcore.errors import MalformedError
 
 __all__ = ["ReferenceCheck", "check_references", "digest_algorithm", "is_weak"]
@@ -63,10 +62,10 @@ def _outcome(package: Package, reference: Reference, algorithm: DigestAlgorithm)
     if reference.name not in package:
         return "missing"
     try:
-        content = package.read(reference.name)
+        found = package.digest(reference.name, algorithm)
     except MalformedError:
         return "damaged"
-    return "intact" if digest(algorithm, content) == reference.digest else "changed"
+    return "intact" if found == reference.digest else "changed"
 
 
 def _canonical(check_method: str) -> str:

@@ -223,7 +223,7 @@ def _added_files(package: Package, place: _Place, seal_der: bytes, *, last_numbe
 
 def _references(package: Package, excluded: Collection[str], algorithm: DigestAlgorithm) -> tuple[Reference, ...]:
     return tuple(
-        Reference(name=name, digest=digest(algorithm, package.read(name)))
+        Reference(name=name, digest=package.digest(name, algorithm))
         for name in sorted(package.names)
         if name not in excluded
     )

@@ -8,8 +8,9 @@ be verified. Encoding lives in :mod:`ofd.ses_encode`, verification of a seal in 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
-from ofd.ses_fields import Fields, read_time
+from ofd.ses_fields import Fields, read_small_integer, read_time
 from trustcore.asn1.reader import Node, parse
 from trustcore.crypto.algorithms import DIGESTS
 from trustcore.crypto.digests import digest
@@ -34,6 +35,8 @@ REVOCATION_VALUES = "1.2.840.113549.1.9.16.2.24"
 
 _VERSIONS = (4, 5)
 """GB/T 38540-2020 writes 4, GM/T 0031-2025 writes 5; both have the structures read here."""
+_MAX_MATERIAL = 32
+"""Certificates, and CRLs, that a signature may carry: each may cost a signature check."""
 _CERTIFICATES = 1
 _DIGESTS = 2
 _SEQUENCE = 0x30
@@ -153,19 +156,32 @@ class ToBeSigned:
 
     @property
     def embedded_certificates(self) -> tuple[bytes, ...]:
-        """DER certificates carried as validation material (certValues)."""
-        return tuple(
-            node.raw for value in self._values(CERT_VALUES) for node in parse(value).expect(_SEQUENCE).children
-        )
+        """DER certificates carried as validation material (certValues).
+
+        Raises:
+            MalformedError: ``ofd.ses.validation-material`` when there are more than a verifier should look at.
+        """
+        return _bounded(node for value in self._values(CERT_VALUES) for node in parse(value).expect(_SEQUENCE).children)
 
     @property
     def embedded_crls(self) -> tuple[bytes, ...]:
-        """DER CRLs carried as validation material (revocationValues, ``crlVals [0]``)."""
+        """DER CRLs carried as validation material (revocationValues, ``crlVals [0]``).
+
+        Raises:
+            MalformedError: ``ofd.ses.validation-material`` when there are more than a verifier should look at.
+        """
         lists = (parse(value).expect(_SEQUENCE).find(_CONTEXT_0) for value in self._values(REVOCATION_VALUES))
-        return tuple(crl.raw for node in lists if node for crl in node[0].children)
+        return _bounded(crl for node in lists if node for crl in node[0].children)
 
     def _values(self, oid: str) -> Iterator[bytes]:
         return (extension.value for extension in self.extensions if extension.oid == oid)
+
+
+def _bounded(nodes: Iterator[Node]) -> tuple[bytes, ...]:
+    found = tuple(node.raw for node in islice(nodes, _MAX_MATERIAL + 1))
+    if len(found) > _MAX_MATERIAL:
+        raise MalformedError("The seal carries too much validation material.", code="ofd.ses.validation-material")
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +229,7 @@ class SealSignature:
 
 def _to_be_signed(node: Node, variants: list[str]) -> ToBeSigned:
     fields = Fields(node)
-    version = fields.next().integer()
+    version = read_small_integer(fields.next())
     if version not in _VERSIONS:
         raise _unknown_version(version)
     result = ToBeSigned(
@@ -252,15 +268,15 @@ def _seal_info(node: Node, variants: list[str]) -> SealInfo:
     header = fields.next(_SEQUENCE)
     if header[0].text() != "ES":
         raise MalformedError("A seal's header starts with ES.", code="ofd.ses.header")
-    version = header[1].integer()
+    version = read_small_integer(header[1])
     if version not in _VERSIONS:
         raise _unknown_version(version)
     seal_code = fields.next().text()
     properties = Fields(fields.next(_SEQUENCE))
     picture = fields.next(_SEQUENCE)
-    kind = properties.next().integer()
+    kind = read_small_integer(properties.next())
     name = properties.next().text()
-    certificates, digests = _certificate_list(properties.next().integer(), properties.next(_SEQUENCE))
+    certificates, digests = _certificate_list(read_small_integer(properties.next()), properties.next(_SEQUENCE))
     result = SealInfo(
         version=version,
         vendor=header[2].text(),
@@ -275,8 +291,8 @@ def _seal_info(node: Node, variants: list[str]) -> SealInfo:
         picture=Picture(
             type=picture[0].text(),
             data=picture[1].octets(),
-            width_mm=picture[2].integer(),
-            height_mm=picture[3].integer(),
+            width_mm=read_small_integer(picture[2]),
+            height_mm=read_small_integer(picture[3]),
         ),
         extensions=_extensions(fields.optional(_CONTEXT_0, _SEQUENCE), variants, tagged=False),
     )

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from trustcore.asn1.reader import Node
 from trustcore.errors import MalformedError
 
-__all__ = ["Fields", "read_time"]
+__all__ = ["Fields", "read_small_integer", "read_time"]
 
 _GENERALIZED_TIME = 0x18
+_MAX_INTEGER = 0x7FFFFFFF
 _CHINA = timezone(timedelta(hours=8))
 
 
@@ -35,6 +36,14 @@ class Fields:
         """Refuse elements that were not read: what is not understood is not verified."""
         if self._position != len(self._node.children):
             raise MalformedError("A structure has more elements than the standard knows.", code="ofd.ses.surplus")
+
+
+def read_small_integer(node: Node) -> int:
+    """A version, kind or length: an INTEGER of at most 31 bits; ``MalformedError`` (``ofd.ses.integer``) above."""
+    value = node.integer()
+    if not 0 <= value <= _MAX_INTEGER:
+        raise MalformedError("A version, kind or length is out of range.", code="ofd.ses.integer")
+    return value
 
 
 def read_time(node: Node, variants: list[str]) -> datetime:

@@ -27,6 +27,10 @@ __all__ = [
 
 _PROVIDER = "Xinyin"
 _PROVIDER_VERSION = "1.0"
+_MAX_ID_DIGITS = 9
+"""Longer ones (times, UUIDs) are no counters; a new ID cannot meet them."""
+_MAX_SIGNATURES = 64
+"""Each costs a verifier some ten signature checks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +87,8 @@ def read_signature_list(package: Package, name: str) -> tuple[ListedSignature, .
     """The signatures that Signatures.xml lists.
 
     Raises:
-        MalformedError: ``ofd.structure.signature-id`` when an ID or a file is listed twice; ``ofd.xml.…``.
+        MalformedError: ``ofd.structure.signature-id`` when an ID or a file is listed twice,
+            ``ofd.structure.too-many-signatures``, ``ofd.xml.…``.
         NotFoundError: ``ofd.package.entry-missing``.
     """
     root = read_part(package, name, "Signatures")
@@ -95,6 +100,10 @@ def read_signature_list(package: Package, name: str) -> tuple[ListedSignature, .
                 name=resolve(xmlio.attribute(node, "BaseLoc"), holder=name),
             )
             for node in xmlio.children(root, "Signature")
+        )
+    if len(listed) > _MAX_SIGNATURES:
+        raise MalformedError(
+            f"The document has more than {_MAX_SIGNATURES} signatures.", code="ofd.structure.too-many-signatures"
         )
     if len({item.id for item in listed}) != len(listed) or len({item.name for item in listed}) != len(listed):
         raise MalformedError("A signature is listed twice.", code="ofd.structure.signature-id", entry=name)
@@ -167,7 +176,8 @@ def next_signature_number(existing: Element | None, descriptions: Sequence[Signa
     used = [xmlio.text(node) for node in xmlio.children(existing, "MaxSignId")]
     used += [xmlio.attribute(node, "ID") for node in xmlio.children(existing, "Signature")]
     used += [stamp.id for description in descriptions for stamp in description.stamps]
-    return 1 + max((int("".join(re.findall(r"[0-9]", text)) or "0") for text in used), default=0)
+    numbers = ("".join(re.findall(r"[0-9]", text)) for text in used)
+    return 1 + max((int(number) for number in numbers if 0 < len(number) <= _MAX_ID_DIGITS), default=0)
 
 
 def _reference(node: Element, holder: str) -> Reference:

@@ -22,6 +22,8 @@ from trustcore.x509.chain import KeyPurpose, validate_chain
 __all__ = ["SignatureOutcome", "add_error", "verify_signature"]
 
 _OFD_CLAUSE = "GB/T 33190-2016 §18.2"
+_NAMED = 100
+"""How many entries are named one by one."""
 _NOT_JUDGED = frozenset({"ofd.ses.version"})
 """Codes of errors that say the product does not know a form, not that the form is wrong."""
 
@@ -202,9 +204,12 @@ def _check_references(case: _Case) -> ReferenceCheck:
         (result.damaged, "ofd.reference.damaged", "已损坏", "is damaged"),
         (result.repeated, "ofd.reference.repeated", "被重复列出", "is listed twice"),
     ):
-        for name in names:
+        for name in names[:_NAMED]:
             texts = (f"文件 {name} {zh}", f"The file {name} {en}")
             case.check(False, code, texts, _OFD_CLAUSE, entry=name)
+        if len(names) > _NAMED:
+            texts = (f"共有 {len(names)} 个文件{zh}", f"There are {len(names)} such files: each {en}")
+            case.check(False, code, texts, _OFD_CLAUSE, count=str(len(names)))
     if result.is_right:
         count = len(result.intact)
         texts = (f"受保护的 {count} 个文件均未改动", f"All {count} protected files are unchanged")

@@ -12,6 +12,7 @@ from lxml import etree
 from trustcore.errors import MalformedError, RejectedError, TrustError
 
 __all__ = [
+    "MAX_BYTES",
     "MAX_DEPTH",
     "NAMESPACE",
     "attribute",
@@ -33,6 +34,8 @@ _READ_NAMESPACES = frozenset({NAMESPACE, "http://www.ofdspec.org", ""})
 """Older writers used the second one or none."""
 MAX_DEPTH = 256
 """Deepest nesting of elements."""
+MAX_BYTES = 64 * 1024 * 1024
+"""Largest part that is read as XML; its tree needs about ten times as much."""
 _TOO_DEEP = etree.XPath("boolean(" + "/*" * (MAX_DEPTH + 1) + ")")
 
 Element = etree._Element  # noqa: SLF001 - lxml has no public name for the type of its elements
@@ -46,8 +49,11 @@ def parse(data: bytes, *, part: str) -> Element:
         part: entry name, for the error.
 
     Raises:
-        MalformedError: ``ofd.xml.malformed``, ``ofd.xml.doctype``, ``ofd.xml.encoding``, ``ofd.xml.depth``.
+        MalformedError: ``ofd.xml.malformed``, ``ofd.xml.doctype``, ``ofd.xml.encoding``, ``ofd.xml.depth``,
+            ``ofd.xml.size``.
     """
+    if len(data) > MAX_BYTES:
+        raise _malformed(part, "is too large", "size")
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False
     )

@@ -12,6 +12,10 @@ __all__ = ["check_attributes", "check_distinct", "decode_name"]
 _UNICODE_PATH_EXTRA = b"\x75\x70"
 """Info-ZIP Unicode Path: a second name that some readers prefer."""
 _ZIP64_EXTRA = b"\x01\x00"
+_MAX_NAME_BYTES = 1024
+_MAX_FOLDERS = 32
+_SHOWN = 200
+"""How many characters of a refused name an error repeats."""
 
 
 def decode_name(raw: bytes, flags: int) -> str:
@@ -19,7 +23,8 @@ def decode_name(raw: bytes, flags: int) -> str:
 
     Raises:
         MalformedError: ``ofd.package.name-encoding`` when it is neither ASCII nor flagged UTF-8, ``ofd.package.name``
-            when it is empty, absolute, leaves the root, or holds a backslash, control character, ``.`` or empty part.
+            when it is empty, absolute, too long or deep, leaves the root, or holds a backslash, control character,
+            ``.`` or empty part.
     """
     try:
         name = raw.decode("utf-8" if flags & UTF8_FLAG else "ascii")
@@ -31,10 +36,17 @@ def decode_name(raw: bytes, flags: int) -> str:
     parts = name.removesuffix("/").split("/")
     bad_part = any(part in {"", ".", ".."} for part in parts)
     drive = len(parts[0]) > 1 and parts[0][1] == ":"
-    bad_character = any(char == "\\" or unicodedata.category(char) in {"Cc", "Cf", "Cs"} for char in name)
-    if bad_part or drive or bad_character:
-        raise MalformedError(f"The entry name {name!r} is not a plain path.", code="ofd.package.name", entry=name)
+    too_long = len(raw) > _MAX_NAME_BYTES or len(parts) > _MAX_FOLDERS
+    if bad_part or drive or too_long or _has_bad_character(name):
+        shown = name[:_SHOWN]
+        raise MalformedError(f"The entry name {shown!r} is not a plain path.", code="ofd.package.name", entry=shown)
     return name
+
+
+def _has_bad_character(name: str) -> bool:
+    if name.isascii() and name.isprintable():
+        return "\\" in name
+    return any(char == "\\" or unicodedata.category(char) in {"Cc", "Cf", "Cs"} for char in name)
 
 
 def check_attributes(name: str, external_attributes: int, extra: bytes) -> None:

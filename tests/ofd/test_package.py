@@ -102,6 +102,8 @@ def test_a_missing_entry_is_named() -> None:
         ("Doc_0\\a", "ofd.package.name"),
         ("a\x01b", "ofd.package.name"),
         ("a\u202eb", "ofd.package.name"),
+        ("a" * 1025, "ofd.package.name"),
+        ("/".join("a" * 33), "ofd.package.name"),
     ],
 )
 def test_names_that_are_not_plain_paths_are_refused(name: str, code: str) -> None:

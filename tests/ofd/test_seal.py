@@ -194,3 +194,12 @@ def test_a_seal_lists_certificates_or_digests_for_a_period() -> None:
     ):
         with pytest.raises(RejectedError):
             encode_seal_info(**good | wrong)  # type: ignore[arg-type] # a table of keyword arguments
+
+
+def test_ids_that_are_no_counters_do_not_count(pki: Pki, document: bytes) -> None:
+    once = seal_document(pki, document, protection=Protection.CONTINUE)
+    files = unpack(once)
+    name = f"{SIGNS}Signatures.xml"
+    files[name] = files[name].replace(b'ID="s001"', b'ID="' + b"9" * 5000 + b'"')
+    twice = unpack(seal_document(pki, write_package(files), protection=Protection.CONTINUE))
+    assert b'ID="s003"' in twice[name]

@@ -259,3 +259,25 @@ def test_a_flipped_byte_anywhere_in_a_seal_is_found(pki: Pki) -> None:
 def test_the_sample_has_no_variants() -> None:
     value = unpack(sealed_sample())["Doc_0/Signs/Sign_0/SignedValue.dat"]
     assert SealSignature.parse(value).variants == ()
+
+
+def test_numbers_without_bound_are_refused() -> None:
+    huge = encoder.tlv(0x02, b"\x01" + bytes(4000))
+    header = encoder.sequence(encoder.ia5_string("ES"), huge, encoder.ia5_string("v"))
+    crafted = encoder.sequence(header, *(child.raw for child in parse(seal_info()).children[1:]))
+    with pytest.raises(MalformedError) as caught:
+        Seal.parse(seal(crafted))
+    assert caught.value.code == "ofd.ses.integer"
+
+
+def test_validation_material_is_bounded() -> None:
+    many = [encoder.integer(number) for number in range(33)]
+    for material in (validation_material(many, []), validation_material([], many)):
+        tbs = encode_to_be_signed(
+            seal_der=seal(seal_info()), at=SIGNED_AT, data_hash=b"", property_info="p", extensions=material
+        )
+        read = SealSignature.parse(
+            encode_signature(tbs, certificate_der=CERTIFICATE, signature_algorithm_oid=SM2_SM3, signature_der=b"v")
+        ).to_be_signed
+        with pytest.raises(MalformedError, match="too much"):
+            _ = read.embedded_certificates, read.embedded_crls

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from ofd.build import DocumentBuilder
+from ofd.fonts import find_fonts
 from ofd.package import Package, write_package
 from ofd.policy import VerificationPolicy
 from ofd.signature_parts import Reference, SignatureDescription
@@ -253,3 +255,23 @@ def test_a_prepared_seal_is_not_a_seal(pki: Pki, document: bytes) -> None:
     prepared = prepare_seal(pki, document)
     assert SIGNATURE not in Package(prepared.package)
     assert verify(prepared.package, pki.policy()).verdict is Verdict.INVALID
+
+
+def test_the_number_of_signatures_is_bounded(pki: Pki, sealed: bytes) -> None:
+    files = unpack(sealed)
+    name = "Doc_0/Signs/Signatures.xml"
+    more = b"".join(b'<ofd:Signature ID="x%d" BaseLoc="/x%d"/>' % (i, i) for i in range(64))
+    files[name] = files[name].replace(b"</ofd:Signatures>", more + b"</ofd:Signatures>")
+    assert codes(verify(write_package(files), pki.policy())) == {"ofd.structure.too-many-signatures"}
+
+
+def test_very_many_changed_files_are_counted(pki: Pki) -> None:
+    builder = DocumentBuilder(doc_id="0" * 32, title="t", created=SIGNED_AT, fonts=find_fonts())
+    for _ in range(120):
+        builder.page()
+    files = unpack(seal_by_force(pki, builder.to_bytes()))
+    for name in files:
+        if "/Pages/" in name:
+            files[name] += b" "
+    report = verify(write_package(files), pki.policy())
+    assert len([step for step in report.steps if step.code == "ofd.reference.digest"]) == 101
