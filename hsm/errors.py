@@ -10,7 +10,9 @@ class MachineDownError(BusyError):
 
     def __init__(self, machine: str, reason: str) -> None:
         super().__init__(
-            f"The encryption machine {machine} does not answer: {reason}.", code="hsm.machine.down", machine=machine
+            f"The encryption machine {machine} is down ({reason}); see to it, and it is used again by itself.",
+            code="hsm.machine.down",
+            machine=machine,
         )
         self.reason = reason
 

@@ -125,6 +125,25 @@ def test_a_start_with_all_machines_down_is_one_sentence(faults: Path, open_machi
     assert "machine-1" in caught.value.detail
 
 
+@pytest.mark.parametrize(
+    "code",
+    ["0x5", "0x6", "0x30", "0x32", "0xB0", "0xB3", "0xE0", "0x101", "0x80000123"],
+    ids=["general", "function", "device", "removed", "closed", "session", "token", "login", "vendor"],
+)
+def test_whatever_a_machine_answers_another_one_serves_and_it_returns(
+    faults: Path, open_machines: OpenHsm, code: str
+) -> None:
+    with open_machines() as service:
+        signer = service.signer(service.generate("key", KeyAlgorithm.EC_P256))
+        (faults / "xinyin-2").write_text(code)
+        for _ in range(6):
+            assert verify.verify(signer.public_key_der, signer.algorithm, b"message", signer.sign(b"message"))
+        assert up(service) == [True, False, True]
+        (faults / "xinyin-2").unlink()
+        wait_until_up(service)
+        assert [result.ok for result in service.self_test()] == [True] * 3
+
+
 def test_a_slow_machine_gets_less_of_the_load(faults: Path, open_machines: OpenHsm) -> None:
     with open_machines() as service:
         signer = service.signer(service.generate("key", KeyAlgorithm.SM2))

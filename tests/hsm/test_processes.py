@@ -97,8 +97,11 @@ def test_processes_that_start_at_once_on_nothing_share_one_key(tmp_path: Path, t
     assert len(keys) == 1
 
 
-@pytest.mark.parametrize("calls", range(1, 9))
-@pytest.mark.parametrize("primed", [True, False])
+@pytest.mark.parametrize(
+    ("primed", "calls"),
+    [(True, calls) for calls in range(1, 5)]
+    + [pytest.param(False, calls, marks=pytest.mark.slow) for calls in range(1, 12)],
+)
 def test_a_generation_that_is_cut_off_anywhere_is_finished_by_the_next(
     open_machines: OpenHsm, now: datetime, calls: int
 ) -> None:
