@@ -59,6 +59,15 @@ class Package:
         """Names of all files, folders left out, in the order of the package."""
         return tuple(record.name for record in self._records.values() if not record.is_directory)
 
+    @property
+    def empty_folders(self) -> tuple[str, ...]:
+        """Names, with the slash, of the folders that hold no file: nobody needs them."""
+        needed: set[str] = set()
+        for name in self.names:
+            parts = name.split("/")
+            needed.update("/".join(parts[:end]) + "/" for end in range(1, len(parts)))
+        return tuple(r.name for r in self._records.values() if r.is_directory and r.name not in needed)
+
     def __contains__(self, name: object) -> bool:
         """Whether there is a file with exactly this name."""
         record = self._records.get(name) if isinstance(name, str) else None

@@ -67,14 +67,15 @@ def check_package(
     lists = {body.signatures for body in bodies if body.signatures}
     protected = frozenset[str]().union(*(outcome.protected for outcome in outcomes))
     own = frozenset[str]().union(*(outcome.own for outcome in outcomes))
-    smuggled = [name for name in package.names if name not in {*reachable.parts, *protected, *own, *lists}]
+    known = {*reachable.parts, *protected, *own, *lists}
+    smuggled = [*(name for name in package.names if name not in known), *package.empty_folders]
     report.check(
         not smuggled,
         "ofd.coverage.smuggled",
-        zh="包内没有多余的文件" if not smuggled else f"包内有 {len(smuggled)} 个既未引用也未签名的文件",
+        zh="包内没有多余的文件" if not smuggled else f"包内有 {len(smuggled)} 个既未引用也未签名的条目",
         en="The package holds nothing that does not belong to it"
         if not smuggled
-        else f"The package holds {len(smuggled)} files that are neither linked nor protected",
+        else f"The package holds {len(smuggled)} entries that are neither linked nor protected",
         clause=_CLAUSE,
         evidence=_named(dict.fromkeys(smuggled, "unknown")),
     )

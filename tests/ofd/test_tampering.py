@@ -1,5 +1,7 @@
 """Whatever is changed after sealing is found and named."""
 
+import io
+import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -92,6 +94,17 @@ def test_an_added_file_is_found_and_named(name: str) -> None:
     report = tampered(lambda files: files.__setitem__(name, b"evil"))
     assert codes(report) == {"ofd.coverage.smuggled"}
     assert name in named(report)
+
+
+def test_an_added_folder_is_found_and_named(pki: Pki, sealed: bytes) -> None:
+    buffer = io.BytesIO(sealed)
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("Doc_0/", b"")
+        archive.writestr("Doc_0/Evil/", b"")
+    report = verify(buffer.getvalue(), pki.policy())
+    assert codes(report) == {"ofd.coverage.smuggled"}
+    assert "Doc_0/Evil/" in named(report)
+    assert "Doc_0/" not in named(report)
 
 
 def test_a_case_twin_is_refused(pki: Pki, sealed: bytes) -> None:
