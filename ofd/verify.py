@@ -28,6 +28,9 @@ and for what is shown (:mod:`ofd.verify_coverage`):
 Any input gives a report: what cannot be read fails step (1), (2) or (4) with the code of the error.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from ofd.coverage import find_reachable
 from ofd.package import Package
 from ofd.policy import VerificationPolicy
@@ -69,8 +72,9 @@ def _verify(data: bytes, policy: VerificationPolicy, report: ReportBuilder) -> N
     )
     # (2) the documents
     bodies = read_bodies(package)
-    for body in bodies:
-        read_part(package, body.document, "Document")
+    with _linked_from_root():
+        for body in bodies:
+            read_part(package, body.document, "Document")
     report.add(
         Status.PASSED,
         "ofd.structure.read",
@@ -80,7 +84,8 @@ def _verify(data: bytes, policy: VerificationPolicy, report: ReportBuilder) -> N
         evidence={f"document_{index}": body.document for index, body in enumerate(bodies)},
     )
     # (3) the signatures
-    signatures = _signatures(package, bodies)
+    with _linked_from_root():
+        signatures = _signatures(package, bodies)
     if not signatures:
         report.add(
             Status.FAILED,
@@ -88,6 +93,7 @@ def _verify(data: bytes, policy: VerificationPolicy, report: ReportBuilder) -> N
             zh="文件没有加盖电子印章",
             en="The document is not sealed",
             clause="GB/T 33190-2016 §18.1",
+            evidence={"entry": " ".join(body.signatures or ROOT for body in bodies)},
         )
         return
     outcomes: list[SignatureOutcome] = []
@@ -105,6 +111,16 @@ def _verify(data: bytes, policy: VerificationPolicy, report: ReportBuilder) -> N
     check_package(package, bodies, reachable, outcomes, report)
     if any(outcome.is_sound and ROOT in outcome.intact for outcome in outcomes):
         report.facts.update(_document_facts(bodies[0]))
+
+
+@contextmanager
+def _linked_from_root() -> Iterator[None]:
+    """What is missing may be a link that was changed: name the file with the link too."""
+    try:
+        yield
+    except TrustError as error:
+        error.facts.setdefault("via", ROOT)
+        raise
 
 
 def _signatures(package: Package, bodies: tuple[DocumentBody, ...]) -> tuple[tuple[DocumentBody, ListedSignature], ...]:

@@ -117,7 +117,7 @@ def verify_signature(
             crls=(*policy.crls, *tbs.embedded_crls),
         )
     except TrustError as error:
-        add_error(report, error, signature=listed.id, entry=entry, listed_in=body.signatures or "")
+        add_error(report, error, signature=listed.id, entry=entry, via=f"{body.signatures} {listed.name}")
         return SignatureOutcome(id=listed.id, is_seal=False, own=_own_files(package, listed))
     return _verify_case(case)
 

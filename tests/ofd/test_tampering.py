@@ -254,6 +254,20 @@ def test_a_removed_seal_leaves_a_document_that_is_not_sealed() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "stride"), [("OFD.xml", 3), (f"{SIGNS}Signatures.xml", 2), (SIGNATURE, 23), (SIGNED_VALUE, 37), (SEAL, 11)]
+)
+def test_flipped_bytes_in_the_files_that_hold_the_seal_are_always_named(pki: Pki, name: str, stride: int) -> None:
+    files = unpack(sealed_sample())
+    for position in range(0, len(files[name]), stride):
+        data = bytearray(files[name])
+        data[position] ^= 1 << position % 7
+        report = verify(write_package({**files, name: bytes(data)}), pki.policy())
+        assert report.verdict is Verdict.INVALID, position
+        assert any(name in text for text in named(report)), position
+
+
+@pytest.mark.slow
 def test_no_flipped_byte_of_the_whole_file_raises_or_changes_what_is_shown(pki: Pki, sealed: bytes) -> None:
     good = unpack(sealed)
     for position in range(0, len(sealed), 7):
