@@ -11,7 +11,6 @@ from trustcore.errors import BusyError
 __all__ = ["PasswordHasher"]
 
 _WAIT_SECONDS = 5.0
-_UNUSED_PASSWORD_BYTES = 16
 
 
 class PasswordHasher:
@@ -26,7 +25,7 @@ class PasswordHasher:
         self._random = random
         self._parameters = HashParameters()
         self._room = BoundedSemaphore(concurrent)
-        self._nobodys = self.digest(random(_UNUSED_PASSWORD_BYTES).hex())
+        self._nobodys = passwords.unmatched(random=random(passwords.UNMATCHED_BYTES), parameters=self._parameters)
 
     def digest(self, password: str) -> str:
         """The encoded hash of a password."""

@@ -1,6 +1,7 @@
 """Passwords: Argon2id (RFC 9106) with the parameters of the OWASP Password Storage Cheat Sheet, and the policy."""
 
 import unicodedata
+from base64 import b64encode
 from dataclasses import dataclass
 
 from argon2 import Parameters, Type, extract_parameters
@@ -13,10 +14,12 @@ __all__ = [
     "MAX_LENGTH",
     "MIN_LENGTH",
     "SALT_BYTES",
+    "UNMATCHED_BYTES",
     "HashParameters",
     "check_policy",
     "digest",
     "is_outdated",
+    "unmatched",
     "verify",
 ]
 
@@ -26,6 +29,7 @@ MAX_LENGTH = 256
 """Characters; longer input is refused, never cut."""
 SALT_BYTES = 16
 _DIGEST_BYTES = 32
+UNMATCHED_BYTES = SALT_BYTES + _DIGEST_BYTES
 _MIN_DIFFERENT = 5
 
 _BLOCKED = (
@@ -75,6 +79,18 @@ def digest(password: str, *, salt: bytes, parameters: HashParameters) -> str:
         hash_len=_DIGEST_BYTES,
         type=Type.ID,
     ).decode("ascii")
+
+
+def unmatched(*, random: bytes, parameters: HashParameters) -> str:
+    """An encoded hash that takes as long to compare with as any other, and that no password has.
+
+    Args:
+        random: ``UNMATCHED_BYTES`` random octets; that they are the hash of a password is as likely as guessing them.
+        parameters: of the hashes to be like.
+    """
+    salt, made_up = (b64encode(part).rstrip(b"=").decode() for part in (random[:SALT_BYTES], random[SALT_BYTES:]))
+    cost = f"m={parameters.memory_kib},t={parameters.passes},p={parameters.lanes}"
+    return f"$argon2id$v=19${cost}${salt}${made_up}"
 
 
 def verify(encoded: str, password: str) -> bool:

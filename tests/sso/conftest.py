@@ -26,19 +26,27 @@ REGISTRATION = Registration(
 )
 
 
-def _world(url: str, keys: SoftwareKeys, secret: str) -> World:
+def _world(url: str, keys: SoftwareKeys, secret: str, cookie: str) -> World:
     database, clock = Database(url), Clock(EPOCH)
     service = SsoService(database, keys, clock, os.urandom, SsoSettings())
-    return World(service=service, database=database, keys=keys, clock=clock, secret=secret, registration=REGISTRATION)
+    return World(
+        service=service,
+        database=database,
+        keys=keys,
+        clock=clock,
+        secret=secret,
+        registration=REGISTRATION,
+        cookie=cookie,
+    )
 
 
 @pytest.fixture(scope="session")
-def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SoftwareKeys, str]:
-    """The database's file, the keys, and the secret of the client."""
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SoftwareKeys, str, str]:
+    """The database's file, the keys, the secret of the client, and the cookie of a session."""
     file, keys = tmp_path_factory.mktemp("sso") / "furnished.db", SoftwareKeys()
-    made = _furnish(_world(f"sqlite:///{file}", keys, ""))
+    made = _furnish(_world(f"sqlite:///{file}", keys, "", ""))
     made.database.close()
-    return file, keys, made.secret
+    return file, keys, made.secret, made.cookie
 
 
 def _furnish(empty: World) -> World:
@@ -47,14 +55,14 @@ def _furnish(empty: World) -> World:
     assert secret is not None
     empty.add_person("alice")
     assert empty.service.public_keys.jwks
-    return replace(empty, secret=secret)
+    return replace(empty, secret=secret, cookie=empty.session())
 
 
 @pytest.fixture
-def world(furnished: tuple[Path, SoftwareKeys, str], tmp_path: Path) -> Iterator[World]:
-    file, keys, secret = furnished
+def world(furnished: tuple[Path, SoftwareKeys, str, str], tmp_path: Path) -> Iterator[World]:
+    file, keys, secret, cookie = furnished
     copy = shutil.copy(file, tmp_path / "sso.db")
-    made = _world(f"sqlite:///{copy}", keys, secret)
+    made = _world(f"sqlite:///{copy}", keys, secret, cookie)
     yield made
     made.database.close()
 
@@ -62,7 +70,7 @@ def world(furnished: tuple[Path, SoftwareKeys, str], tmp_path: Path) -> Iterator
 @pytest.fixture
 def world_on_postgres() -> Iterator[World]:
     with postgres_server() as url:
-        made = _furnish(_world(url, SoftwareKeys(), ""))
+        made = _furnish(_world(url, SoftwareKeys(), "", ""))
         yield made
         made.database.close()
 

@@ -14,7 +14,7 @@ ISSUER = "http://localhost:8000/sso"
 
 
 def test_a_good_request_of_somebody_who_is_logged_in_is_answered_with_a_code(world: World) -> None:
-    got = answer(world.service.authorize(world.query(), cookie=world.session()))
+    got = answer(world.service.authorize(world.query(), cookie=world.cookie))
     assert got.keys() == {"code", "state", "iss"}
     assert got["state"] == "af0ifjsldkj"
     assert got["iss"] == ISSUER
@@ -65,7 +65,7 @@ def test_a_client_without_the_code_flow_is_unknown_here(world: World) -> None:
 @pytest.mark.parametrize("response_type", ["token", "id_token", "code id_token", "code token", "none", "CODE"])
 def test_only_code(world: World, response_type: str) -> None:
     """“3. `code` only; implicit/hybrid/ROPC absent from discovery and refused”."""
-    outcome = world.service.authorize(world.query(response_type=response_type), cookie=world.session())
+    outcome = world.service.authorize(world.query(response_type=response_type), cookie=world.cookie)
     assert answer(outcome)["error"] == "unsupported_response_type"
     found = world.service.discovery()
     assert found["response_types_supported"] == ["code"]
@@ -87,7 +87,7 @@ def test_only_code(world: World, response_type: str) -> None:
 )
 def test_pkce_with_s256_is_required_of_every_client(world: World, changed: dict[str, str]) -> None:
     """“4. PKCE S256 required for all; plain/omitted method refused”."""
-    got = answer(world.service.authorize(world.query(**changed), cookie=world.session()))
+    got = answer(world.service.authorize(world.query(**changed), cookie=world.cookie))
     assert got["error"] == "invalid_request"
     assert "code" not in got
 
@@ -112,7 +112,7 @@ def test_pkce_with_s256_is_required_of_every_client(world: World, changed: dict[
 )
 def test_other_refusals_go_to_the_client_with_state_and_iss(world: World, changed: dict[str, str], error: str) -> None:
     """“12. … `request_uri` by URL off (SSRF)”, “13. iss in every authz response incl. errors”."""
-    got = answer(world.service.authorize(world.query(**changed), cookie=world.session()))
+    got = answer(world.service.authorize(world.query(**changed), cookie=world.cookie))
     assert got["error"] == error
     assert got["state"] == "af0ifjsldkj"
     assert got["iss"] == ISSUER
@@ -129,18 +129,18 @@ def test_prompt_none_without_session_is_login_required(world: World) -> None:
     """“17. prompt=none without session ⇒ login_required”."""
     assert answer(world.service.authorize(world.query(prompt="none"), cookie=None))["error"] == "login_required"
     assert answer(world.service.authorize(world.query(prompt="none"), cookie="forged"))["error"] == "login_required"
-    assert "code" in answer(world.service.authorize(world.query(prompt="none"), cookie=world.session()))
+    assert "code" in answer(world.service.authorize(world.query(prompt="none"), cookie=world.cookie))
 
 
 def test_prompt_login_asks_again_and_is_satisfied_by_a_fresh_login_only(world: World) -> None:
-    cookie, query = world.session(), world.query(prompt="login")
+    cookie, query = world.cookie, world.query(prompt="login")
     assert isinstance(world.service.authorize(query, cookie=cookie), LoginNeeded)
     assert "code" in answer(world.service.authorize(query, cookie=cookie, is_fresh=True))
 
 
 def test_max_age_is_honoured(world: World) -> None:
     """“17. … max_age honoured”."""
-    cookie = world.session()
+    cookie = world.cookie
     world.clock.advance(seconds=120)
     assert "code" in answer(world.service.authorize(world.query(max_age="120"), cookie=cookie))
     assert isinstance(world.service.authorize(world.query(max_age="119"), cookie=cookie), LoginNeeded)
@@ -167,13 +167,13 @@ def test_hostile_queries_are_refused(world: World, query: str) -> None:
 def test_unknown_parameters_are_ignored_and_scopes_never_widen(world: World) -> None:
     """“16. … unknown parameters ignored”; rights to interfaces stay with applications."""
     query = world.query(scope="openid profile licence:issue offline_access address", ui_locales="zh", xyz="1")
-    code = answer(world.service.authorize(query, cookie=world.session()))["code"]
+    code = answer(world.service.authorize(query, cookie=world.cookie))["code"]
     assert world.redeem(code)["scope"] == "openid profile"
 
 
 @pytest.mark.parametrize("state", ["a&b=c", "汉字", '"><script>', "a b+c%20", "s" * 2048])
 def test_state_comes_back_as_it_was(world: World, state: str) -> None:
-    outcome = world.service.authorize(world.query(state=state), cookie=world.session())
+    outcome = world.service.authorize(world.query(state=state), cookie=world.cookie)
     assert answer(outcome)["state"] == state
     assert state in outcome.location or quote(state, safe="") not in ("", state)
 
@@ -181,7 +181,7 @@ def test_state_comes_back_as_it_was(world: World, state: str) -> None:
 def test_a_hint_of_another_person_asks_for_a_login_and_holds_whoever_comes_to_it(world: World) -> None:
     world.add_person("bob")
     bob = world.redeem(world.code(world.session("bob")))["id_token"]
-    alice = world.session()
+    alice = world.cookie
     assert isinstance(world.service.authorize(world.query(id_token_hint=bob), cookie=alice), LoginNeeded)
     silent = world.service.authorize(world.query(id_token_hint=bob, prompt="none"), cookie=alice)
     assert answer(silent)["error"] == "login_required"
@@ -191,7 +191,7 @@ def test_a_hint_of_another_person_asks_for_a_login_and_holds_whoever_comes_to_it
 
 def test_an_access_token_is_no_hint(world: World) -> None:
     """“15. … an access token is never accepted as id_token_hint and vice versa”."""
-    tokens = world.redeem(world.code(world.session()))
+    tokens = world.redeem(world.code(world.cookie))
     outcome = world.service.authorize(world.query(id_token_hint=tokens["access_token"]), cookie=None)
     assert answer(outcome)["error"] == "invalid_request"
 
@@ -199,7 +199,7 @@ def test_an_access_token_is_no_hint(world: World) -> None:
 @pytest.mark.parametrize("moment", ["idle", "absolute"])
 def test_a_session_ends_by_itself(world: World, moment: str) -> None:
     """“23. … idle + absolute timeouts”."""
-    cookie = world.session()
+    cookie = world.cookie
     if moment == "idle":
         world.clock.advance(minutes=29, seconds=59)
         assert isinstance(world.service.authorize(world.query(), cookie=cookie), Redirect)
@@ -215,4 +215,4 @@ def test_a_session_ends_by_itself(world: World, moment: str) -> None:
 def test_a_disabled_client_is_unknown(world: World) -> None:
     world.service.applications.disable("app", actor="test")
     with pytest.raises(PageError):
-        world.service.authorize(world.query(), cookie=world.session())
+        world.service.authorize(world.query(), cookie=world.cookie)

@@ -147,7 +147,7 @@ def test_without_a_bearer_token_nobody_is_authenticated(world: World, header: st
 
 
 def test_a_token_of_one_kind_is_never_one_of_another(world: World) -> None:
-    tokens = world.redeem(world.code(world.session()))
+    tokens = world.redeem(world.code(world.cookie))
     with pytest.raises(UnauthenticatedError):
         world.service.userinfo(f"Bearer {tokens['id_token']}")
     with pytest.raises(UnauthenticatedError):
@@ -158,7 +158,7 @@ def test_a_token_of_one_kind_is_never_one_of_another(world: World) -> None:
 
 
 def test_a_token_counts_for_its_audience_only(world: World) -> None:
-    tokens = world.redeem(world.code(world.session()))
+    tokens = world.redeem(world.code(world.cookie))
     with pytest.raises(UnauthenticatedError) as caught:
         world.service.authenticate(f"Bearer {tokens['access_token']}")
     assert caught.value.code == "auth.token.audience"
@@ -263,7 +263,7 @@ def test_a_key_of_the_wrong_kind_is_a_fault_of_the_installation() -> None:
 
 
 def test_a_relying_party_refuses_an_id_token_that_is_not_for_this_login(world: World) -> None:
-    token = str(world.redeem(world.code(world.session()))["id_token"])
+    token = str(world.redeem(world.code(world.cookie))["id_token"])
     keys, now = world.service.public_keys, world.clock.now
     good = {"issuer": world.service.issuer, "client_id": "app", "nonce": "n-0S6_WzA2Mj"}
     assert id_token.check(token, keys, now=now, **good)["aud"] == "app"

@@ -42,7 +42,7 @@ def basic(client_id: str, secret: str) -> str:
 
 
 def test_a_code_gives_an_access_token_and_an_id_token(world: World) -> None:
-    tokens = world.redeem(world.code(world.session()))
+    tokens = world.redeem(world.code(world.cookie))
     assert tokens["token_type"] == "Bearer"
     assert tokens["expires_in"] == 600
     assert tokens["scope"] == "openid profile roles"
@@ -53,7 +53,7 @@ def test_a_code_gives_an_access_token_and_an_id_token(world: World) -> None:
 
 def test_the_id_token_says_who_when_and_how_and_nothing_else(world: World) -> None:
     """“14. id_token: aud=client, … nonce echoed, auth_time/acr/amr true, exp ≤10 min; no ID number/phone in it”."""
-    cookie = world.session()
+    cookie = world.cookie
     logged_in = int(world.clock.now.timestamp())
     world.clock.advance(seconds=90)
     tokens = world.service.token(world.redemption(world.code(cookie)), authorization=None)
@@ -82,7 +82,7 @@ def test_the_id_token_says_who_when_and_how_and_nothing_else(world: World) -> No
 )
 def test_a_code_is_bound_to_redirect_uri_and_challenge(world: World, changed: dict[str, str]) -> None:
     """“5. Code … bound to client+redirect_uri+challenge”."""
-    code = changed.get("code", world.code(world.session()))
+    code = changed.get("code", world.code(world.cookie))
     others = {name: value for name, value in changed.items() if name != "code"}
     assert refused(world, world.redemption(code, **others)) == "invalid_grant"
 
@@ -90,7 +90,7 @@ def test_a_code_is_bound_to_redirect_uri_and_challenge(world: World, changed: di
 @pytest.mark.parametrize("name", ["code", "redirect_uri", "code_verifier"])
 def test_nothing_may_be_left_out(world: World, name: str) -> None:
     """“4. … challenge without verifier refused” (CVE-2023-48228); redirect_uri may not be omitted."""
-    form = parse_qs(world.redemption(world.code(world.session())))
+    form = parse_qs(world.redemption(world.code(world.cookie)))
     del form[name]
     assert refused(world, urlencode(form, doseq=True)) == "invalid_request"
 
@@ -100,14 +100,14 @@ def test_a_code_is_bound_to_its_client(world: World) -> None:
         client_id="other", name="O", redirect_uris=world.registration.redirect_uris, scopes=frozenset({"openid"})
     )
     secret = world.service.applications.register(other, actor="test")
-    code = world.code(world.session())
+    code = world.code(world.cookie)
     assert refused(world, world.redemption(code, client_id="other", client_secret=secret)) == "invalid_grant"
     assert world.redeem(code)["id_token"]  # it did not burn the code
 
 
 def test_a_code_lives_sixty_seconds(world: World) -> None:
     """“5. Code ≤60 s”."""
-    cookie = world.session()
+    cookie = world.cookie
     code, late = world.code(cookie), world.code(cookie)
     world.clock.advance(seconds=59.9)
     assert world.redeem(code)
@@ -117,7 +117,7 @@ def test_a_code_lives_sixty_seconds(world: World) -> None:
 
 def test_a_code_that_comes_twice_gives_nothing_and_revokes_what_it_gave(world: World) -> None:
     """“5. … single use …; reuse ⇒ error **and** tokens revoked”."""
-    code = world.code(world.session())
+    code = world.code(world.cookie)
     tokens = world.redeem(code)
     bearer = f"Bearer {tokens['access_token']}"
     assert world.service.userinfo(bearer)["preferred_username"] == "alice"
@@ -130,7 +130,7 @@ def test_a_code_that_comes_twice_gives_nothing_and_revokes_what_it_gave(world: W
 
 def test_of_32_parallel_redemptions_one_succeeds(world: World) -> None:
     """“6. 32 parallel redemptions ⇒ one success”."""
-    form = world.redemption(world.code(world.session()))
+    form = world.redemption(world.code(world.cookie))
     start = Barrier(32)
 
     def redeem(_: int) -> str:
@@ -149,14 +149,14 @@ def test_of_32_parallel_redemptions_one_succeeds(world: World) -> None:
 
 
 def test_a_code_dies_with_its_session(world: World) -> None:
-    cookie = world.session()
+    cookie = world.cookie
     code = world.code(cookie)
     world.service.logout("", cookie=cookie, is_confirmed=True)
     assert refused(world, world.redemption(code)) == "invalid_grant"
 
 
 def test_client_secret_basic_and_post_both_work_but_not_together(world: World) -> None:
-    cookie = world.session()
+    cookie = world.cookie
     header = basic("app", world.secret)
     form = world.redemption(world.code(cookie), client_id=None, client_secret=None)
     assert world.service.token(form, authorization=header)
@@ -182,7 +182,7 @@ def test_client_secret_basic_and_post_both_work_but_not_together(world: World) -
 def test_a_client_that_does_not_prove_itself_is_refused_in_one_way(
     world: World, client_id: str | None, secret: str | None
 ) -> None:
-    form = world.redemption(world.code(world.session()), client_id=client_id, client_secret=secret)
+    form = world.redemption(world.code(world.cookie), client_id=client_id, client_secret=secret)
     assert refused(world, form) == "invalid_client"
 
 
@@ -207,7 +207,7 @@ def test_a_public_client_has_pkce_and_no_secret(world: World) -> None:
         scopes=frozenset({"openid"}),
     )
     assert world.service.applications.register(public, actor="test") is None
-    cookie = world.session()
+    cookie = world.cookie
     form = world.redemption(world.code(cookie, client_id="spa"), client_id="spa", client_secret=None)
     assert world.service.token(form, authorization=None)["id_token"]
     form = world.redemption(world.code(cookie, client_id="spa"), client_id="spa", client_secret="anything")
@@ -248,12 +248,12 @@ def test_an_application_gets_no_other_rights(world: World, scope: str) -> None:
 
 def test_duplicate_parameters_are_refused(world: World) -> None:
     """“16. Duplicate parameters ⇒ 400”."""
-    form = world.redemption(world.code(world.session()))
+    form = world.redemption(world.code(world.cookie))
     assert refused(world, f"{form}&redirect_uri=https%3A%2F%2Fevil.example%2F") == "invalid_request"
 
 
 def test_refusals_echo_nothing(world: World) -> None:
-    code = world.code(world.session())
+    code = world.code(world.cookie)
     with pytest.raises(OAuthError) as caught:
         world.service.token(world.redemption(code, code_verifier=OTHER_VERIFIER), authorization=None)
     said = f"{caught.value} {caught.value.facts}"
@@ -273,7 +273,7 @@ class _DeadMachine:
 
 def test_a_code_stays_used_when_the_machine_dies_and_no_token_is_issued(world: World) -> None:
     """Reserve → sign → record: what was reserved and not signed is known, and counts for nothing."""
-    code = world.code(world.session())
+    code = world.code(world.cookie)
     ring = world.service._keyring
     signer, public = ring._open()
     ring._opened = _DeadMachine(signer), public
@@ -315,7 +315,7 @@ def test_a_token_that_was_signed_when_the_process_died_counts_for_nothing(world:
 
 
 def test_a_code_is_claimed_once(world: World) -> None:
-    digest = sessions.stored_form(world.code(world.session()))
+    digest = sessions.stored_form(world.code(world.cookie))
     with world.database.transaction() as session:
         assert store.claim_code(session, digest, now=world.clock.now)
         assert not store.claim_code(session, digest, now=world.clock.now)

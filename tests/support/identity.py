@@ -52,6 +52,8 @@ class World:
     clock: Clock
     secret: str
     registration: Registration
+    cookie: str
+    """Of a session that ``alice`` began at EPOCH."""
 
     def parameters(self, **changed: str | None) -> dict[str, str]:
         """A good authorization request, with some parameters changed or, by ``None``, left out."""
