@@ -185,6 +185,8 @@ class SealSigning:
                 request_digest=asked.digest if asked.request_id is not None else None,
             )
         )
+        if isinstance(reserved, Answer):
+            return reserved
         try:
             octets = sign()
         except TrustError as error:

@@ -71,12 +71,12 @@ class UseLog:
         _check_same(row, request_digest)
         return None if row.answer is None else Answer(octets=row.answer, at=row.reserved_at)
 
-    def reserve(self, use: Use) -> Reservation:
-        """Store the intent, if the seal may be used now.
+    def reserve(self, use: Use) -> Reservation | Answer:
+        """Store the intent, if the seal may be used now; or give the answer that another call was faster to make.
 
         Raises:
             RejectedError: ``seal.use.…``.
-            ConflictError: ``seal.request.other-body``, or ``seal.request.answered`` when another call was faster.
+            ConflictError: ``seal.request.other-body``.
             BusyError: ``seal.request.in-progress`` while another call may still be signing.
         """
         now = self._clock()
@@ -90,7 +90,7 @@ class UseLog:
             if row is not None:
                 _check_same(row, use.request_digest)
                 if row.answer is not None:
-                    raise ConflictError("The request was answered meanwhile.", code="seal.request.answered")
+                    return Answer(octets=row.answer, at=row.reserved_at)
                 if row.outcome == "reserved" and now < row.reserved_at + _SIGNING_TAKES:
                     raise BusyError("The same request is being answered.", code="seal.request.in-progress")
             else:

@@ -11,7 +11,7 @@ from support.seal_suite import Suite, make_pdf, make_suite
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
     """A suite that tests only read from and stamp with."""
-    suite = make_suite(tmp_path_factory.mktemp("seals"))
+    suite = make_suite(f"sqlite:///{tmp_path_factory.mktemp('seals') / 'seals.db'}")
     yield suite
     suite.database.close()
 
@@ -19,7 +19,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
 @pytest.fixture
 def suite(tmp_path: Path) -> Iterator[Suite]:
     """A suite of one's own, to break things in."""
-    made = make_suite(tmp_path)
+    made = make_suite(f"sqlite:///{tmp_path / 'seals.db'}")
     yield made
     made.database.close()
 

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from functools import cache
 from io import BytesIO
 from itertools import count
-from pathlib import Path
 
 import pytest
 from reportlab.pdfgen.canvas import Canvas
@@ -214,12 +213,12 @@ def _shared_keys() -> SoftwareKeys:
         return SoftwareKeys()
 
 
-def make_suite(folder: Path) -> Suite:
-    """A new suite with one seal."""
+def make_suite(url: str) -> Suite:
+    """A new suite with one seal, in the empty database at this SQLAlchemy address."""
     keys = _shared_keys()
     clock = Clock()
     ca = SmallCa(keys, clock)
-    database = Database(f"sqlite:///{folder / 'seals.db'}")
+    database = Database(url)
     database.create_tables()
     service = SealService(database, keys, ca, ca, clock=clock)
     seal = service.make_seal(SPEC, request_id="first")
