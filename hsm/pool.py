@@ -4,7 +4,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from hsm.core.breaker import Breaker
@@ -17,6 +17,7 @@ __all__ = ["MachineState", "Pool"]
 _T = TypeVar("_T")
 _MACHINE_AT_FAULT = ("hsm.module.", "hsm.token.", "hsm.pin.", "hsm.softgm.")
 """Codes of errors that another machine need not have."""
+_HANGING_AFTER_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,21 @@ class MachineState:
 class _Member:
     machine: Machine
     breaker: Breaker
-    in_flight: int = 0
+    running: dict[int, float] = field(default_factory=dict)
+    """Calls in flight, by number, and when each began."""
     served: int = 0
     turn: int = 0
+
+    @property
+    def in_flight(self) -> int:
+        return len(self.running)
+
+    def hangs(self, now: float) -> bool:
+        """Whether a call has been in flight for longer than any should: PKCS#11 itself knows no time-out."""
+        return bool(self.running) and now - min(self.running.values()) > _HANGING_AFTER_SECONDS
+
+    def admits(self, now: float) -> bool:
+        return self.breaker.admits(now) and not self.hangs(now)
 
 
 class Pool:
@@ -47,7 +60,8 @@ class Pool:
 
     A machine that fails is left alone for a while; the first call after the pause tries it, and when it answers it is
     back. A call that met a failing machine goes on to the next, so callers notice a failure only when no machine is
-    left. Only calls that may be repeated belong here: a key is generated through :meth:`members`, once.
+    left. A machine with a call that never seems to end gets no others meanwhile. Only calls that may be repeated belong
+    here: a key is generated with :meth:`ask`, once.
 
     Args:
         machines: at least one.
@@ -116,7 +130,9 @@ class Pool:
         """Make a call on this machine, whatever its state, and keep the books."""
         member = self._members[name]
         with self._lock:
-            member.in_flight += 1
+            number = next(self._turns)
+            member.running[number] = self._clock()
+            was_up = member.breaker.is_up
             member.breaker = member.breaker.tried()
         failure: TrustError | None = None
         try:
@@ -127,32 +143,43 @@ class Pool:
             raise
         finally:
             with self._lock:
-                member.in_flight -= 1
-                if failure is None:
-                    member.breaker = member.breaker.succeeded()
-                    member.served += 1
-                else:
-                    member.breaker = member.breaker.failed(self._clock(), failure.detail)
+                del member.running[number]
+                member.served += failure is None
+                # A call that began before the machine went down tells nothing of it now: eight calls that fail together
+                # are one failure, and the last answer before it is no return.
+                if not was_up or member.breaker.is_up:
+                    member.breaker = (
+                        member.breaker.succeeded()
+                        if failure is None
+                        else member.breaker.failed(self._clock(), failure.detail)
+                    )
 
     def states(self) -> tuple[MachineState, ...]:
         """All machines, in the order of the settings."""
+        now = self._clock()
         with self._lock:
             return tuple(
                 MachineState(
                     name=name,
-                    up=member.breaker.is_up,
+                    up=member.breaker.is_up and not member.hangs(now),
                     in_flight=member.in_flight,
                     served=member.served,
-                    reason=member.breaker.reason,
+                    reason=_hanging(name) if member.hangs(now) else member.breaker.reason,
                 )
                 for name, member in self._members.items()
             )
+
+    def is_hanging(self, name: str) -> bool:
+        """Whether a call to this machine never seems to end, so that another one would only wait with it."""
+        now = self._clock()
+        with self._lock:
+            return self._members[name].hangs(now)
 
     def by_readiness(self) -> tuple[str, ...]:
         """Names of the machines that a call could go to now, the least busy first; all, where none could."""
         now = self._clock()
         with self._lock:
-            admitted = [member for member in self._members.values() if member.breaker.admits(now)]
+            admitted = [member for member in self._members.values() if member.admits(now)]
             members = admitted or list(self._members.values())
             return tuple(m.machine.name for m in sorted(members, key=lambda m: (m.in_flight, m.turn)))
 
@@ -172,13 +199,17 @@ class Pool:
             candidates = [member for name, member in self._members.items() if name in holders and name not in tried]
             if not candidates:
                 return None
-            admitted = [member for member in candidates if member.breaker.admits(now)]
+            admitted = [member for member in candidates if member.admits(now)]
             if admitted:
                 chosen = min(admitted, key=lambda member: (member.in_flight, member.turn))
             else:
-                chosen = min(candidates, key=lambda member: member.breaker.retry_at)
+                chosen = min(candidates, key=lambda member: (member.hangs(now), member.breaker.retry_at))
             chosen.turn = next(self._turns)
             return chosen.machine.name
+
+
+def _hanging(name: str) -> str:
+    return f"The encryption machine {name} has not answered a call for more than {_HANGING_AFTER_SECONDS:.0f} seconds."
 
 
 def _is_local(error: TrustError) -> bool:

@@ -163,10 +163,9 @@ class HsmService:
         Raises ``BusyError`` (``hsm.machine.unavailable``) when none did.
         """
         for name in self._pool.names:
-            try:
-                self._pool.ask(name, lambda machine: machine.random(_PROBE_BYTES))
-            except TrustError:
-                continue
+            if not self._pool.is_hanging(name):
+                with suppress(TrustError):
+                    self._pool.ask(name, lambda machine: machine.random(_PROBE_BYTES))
         states = self.machines()
         if not any(state.up for state in states):
             raise _nobody(state.reason for state in states)

@@ -145,3 +145,53 @@ def test_readiness_puts_resting_machines_out_and_all_back_when_none_is_left(site
     with pytest.raises(BusyError):
         site.call()
     assert sorted(site.pool.by_readiness()) == ["a", "b", "c"]
+
+
+def test_calls_that_fail_together_are_one_failure(site: Site) -> None:
+    machine = site.machines[1]
+    machine.error = down("b")
+
+    def another_call_at_the_same_time() -> None:
+        machine.before = lambda: None
+        with pytest.raises(BusyError):
+            site.call("b")
+
+    machine.before = another_call_at_the_same_time
+    with pytest.raises(BusyError):
+        site.call("b")
+    machine.error = None
+    site.now = 0.5
+    assert "b" in [site.call() for _ in range(3)], "it rested for the first pause, not for the second"
+
+
+def test_the_last_answer_before_a_failure_is_no_return(site: Site) -> None:
+    machine = site.machines[1]
+
+    def the_machine_goes_down() -> None:
+        machine.before = lambda: None
+        machine.error = down("b")
+        with pytest.raises(BusyError):
+            site.call("b")
+        machine.error = None
+
+    machine.before = the_machine_goes_down
+    assert site.call("b") == "b"
+    assert not site.pool.states()[1].up
+
+
+def test_a_machine_that_hangs_gets_no_more_calls_until_it_answers(site: Site) -> None:
+    seen: list[str] = []
+
+    def hang() -> None:
+        site.machines[0].before = lambda: None
+        site.now += 11
+        seen.extend(site.call() for _ in range(6))
+        state = site.pool.states()[0]
+        assert not state.up
+        assert "has not answered" in state.reason
+        assert site.call("a") == "a", "when no other holds the key, it is still tried"
+
+    site.machines[0].before = hang
+    assert site.call("a") == "a"
+    assert set(seen) == {"b", "c"}
+    assert site.pool.states()[0].up
