@@ -41,7 +41,7 @@ def software_machines(data_dir: Path) -> tuple[MachineSettings, ...]:
             name=f"machine-{number}",
             module="softgm",
             token=f"xinyin-{number}",
-            pin_file=data_dir / "secrets" / "hsm_pin",
+            pin_file=data_dir.absolute() / "secrets" / "hsm_pin",
             profile="softgm",
         )
         for number in range(1, _COUNT + 1)
