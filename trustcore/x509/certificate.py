@@ -42,8 +42,8 @@ class Certificate:
     """SubjectPublicKeyInfo as received."""
     public_key: PublicKeyInfo = field(compare=False)
     signature_algorithm_oid: str = field(compare=False)
-    tbs_signature_algorithm_oid: str = field(compare=False)
-    """The inner copy; RFC 5280 §4.1.1.2 wants it equal to the outer one."""
+    has_one_algorithm: bool = field(compare=False)
+    """Whether the algorithm inside what is signed is the outer one, parameters too (RFC 5280 §4.1.1.2)."""
     signature: bytes = field(repr=False, compare=False)
     extensions: tuple[ext.Extension, ...] = field(repr=False, compare=False)
     is_ca: bool = field(compare=False)
@@ -91,7 +91,7 @@ class Certificate:
             public_key_der=public_key_der,
             public_key=PublicKeyInfo.from_der(public_key_der),
             signature_algorithm_oid=node[1].expect(_SEQUENCE)[0].oid(),
-            tbs_signature_algorithm_oid=tbs[first + 1].expect(_SEQUENCE)[0].oid(),
+            has_one_algorithm=tbs[first + 1].expect(_SEQUENCE).raw == node[1].raw,
             signature=node[2].bit_string(),
             extensions=extensions,
             is_ca=is_ca,
@@ -162,7 +162,7 @@ class Certificate:
         """Whether ``issuer``'s name stands in this certificate and its key made the signature over received bytes."""
         return (
             self.issuer.matches(issuer.subject)
-            and self.signature_algorithm_oid == self.tbs_signature_algorithm_oid
+            and self.has_one_algorithm
             and is_signed_by(issuer, self.signature_algorithm_oid, self.tbs_der, self.signature)
         )
 

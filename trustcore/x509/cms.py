@@ -27,7 +27,16 @@ from trustcore.x509.build import digest_identifier, signature_identifier, x509_t
 from trustcore.x509.certificate import Certificate
 from trustcore.x509.names import DistinguishedName
 
-__all__ = ["SignedData", "SignerInfo", "attribute", "build_signed_data", "sign", "signature_der", "signed_attributes"]
+__all__ = [
+    "SignedData",
+    "SignerInfo",
+    "algorithm_protection",
+    "attribute",
+    "build_signed_data",
+    "sign",
+    "signature_der",
+    "signed_attributes",
+]
 
 _SEQUENCE, _SET, _OCTET_STRING = 0x30, 0x31, 0x04
 _CONTEXT_0, _CONTEXT_1, _KEY_ID = 0xA0, 0xA1, 0x80
@@ -125,6 +134,14 @@ def build_signed_data(  # noqa: PLR0913 - one argument per part of SignedData
     return encoder.sequence(encoder.oid(oids.CMS_SIGNED_DATA), encoder.explicit(0, signed_data))
 
 
+def algorithm_protection(algorithm: SignatureAlgorithm) -> bytes:
+    """The signed attribute that says which algorithms were meant (RFC 6211 §2): nothing else protects their names."""
+    protected = encoder.sequence(
+        digest_identifier(SIGNATURES[algorithm].digest), encoder.implicit(1, signature_identifier(algorithm))
+    )
+    return attribute(oids.CMS_ALGORITHM_PROTECTION, protected)
+
+
 def sign(
     content: bytes,
     *,
@@ -144,6 +161,7 @@ def sign(
         digest_algorithm=algorithm,
         certificate_der=certificate.der,
         signing_time=signing_time,
+        others=(algorithm_protection(signer.algorithm),),
     )
     return build_signed_data(
         content_type=content_type,
@@ -179,13 +197,15 @@ class SignerInfo:
 
     @classmethod
     def from_node(cls, node: reader.Node) -> Self:
-        """Read one. Raises ``MalformedError``, also for an attribute that stands twice."""
-        named, digest_oid = node[1], node[2].expect(_SEQUENCE)[0].oid()
+        """Read one. Raises ``MalformedError``, also for a wrong version and an attribute that stands twice."""
+        named, digest_oid = node[1], _algorithm_oid(node[2])
         signed = node[3] if node[3].tag == _CONTEXT_0 else None
         after = 4 if signed else 3
-        algorithm_oid = node[after].expect(_SEQUENCE)[0].oid()
+        algorithm_oid = _algorithm_oid(node[after])
         unsigned = next((child for child in node.children[after + 2 :] if child.tag == _CONTEXT_1), None)
         by_name = named.tag == _SEQUENCE
+        if node[0].integer() != (1 if by_name else 3):
+            raise MalformedError("The version of a CMS signer does not fit its form", code="x509.cms.version")
         digest_algorithm = digest_by_oid(digest_oid)
         return cls(
             issuer=DistinguishedName.from_node(named[0]) if by_name else None,
@@ -226,7 +246,7 @@ class SignerInfo:
     def is_made_by(self, certificate: Certificate) -> bool:
         """Whether this names ``certificate`` as the signer's."""
         if self.issuer is not None:
-            return self.serial_number == certificate.serial_number and self.issuer.matches(certificate.issuer)
+            return self.serial_number == certificate.serial_number and self.issuer.der == certificate.issuer_der
         known = certificate.subject_key_identifier
         return known is not None and known == self.subject_key_identifier
 
@@ -245,6 +265,14 @@ class SignerInfo:
             # ESSCertID of RFC 2634 §5.4.1 knows only SHA-1; it ties a certificate that a signature already fits.
             return hashlib.sha1(certificate.der, usedforsecurity=False).digest() == expected
         return None
+
+
+def _algorithm_oid(node: reader.Node) -> str:
+    """OID of an AlgorithmIdentifier; parameters are absent or NULL for every algorithm in use (RFC 5754 §2, §3)."""
+    parameters = node.expect(_SEQUENCE).children[1:]
+    if [item.raw for item in parameters] not in ([], [encoder.null()]):
+        raise MalformedError("An algorithm of the CMS object has odd parameters", code="x509.cms.algorithm")
+    return node[0].oid()
 
 
 def _signature_algorithm(oid: str, digest_algorithm: DigestAlgorithm | None) -> SignatureAlgorithm | None:
@@ -291,7 +319,8 @@ class SignedData:
     @classmethod
     def from_node(cls, node: reader.Node) -> Self:
         """Read a ``ContentInfo`` inside something larger, or with padding after it. Raises ``MalformedError``."""
-        if node.expect(_SEQUENCE)[0].oid() not in _SIGNED_DATA:
+        outer = node.expect(_SEQUENCE)[0].oid()
+        if outer not in _SIGNED_DATA:
             raise MalformedError("The CMS object is not signed data", code="x509.cms.content-type")
         signed_data = node[1].expect(_CONTEXT_0)[0].expect(_SEQUENCE)
         encapsulated = signed_data[2].expect(_SEQUENCE)
@@ -301,9 +330,15 @@ class SignedData:
         signers = next((child for child in rest if child.tag == _SET), None)
         if signers is None:
             raise MalformedError("The CMS object has no set of signers", code="x509.cms.signers")
+        digests = {_algorithm_oid(item) for item in signed_data[1].expect(_SET).children}
+        if any(item.expect(_SEQUENCE)[2][0].oid() not in digests for item in signers.children):
+            raise MalformedError("The CMS object does not list a signer's digest", code="x509.cms.digests")
+        content_type = encapsulated[0].oid()
+        if signed_data[0].integer() not in _versions(outer, content_type, signers):
+            raise MalformedError("The version of the CMS object does not fit its form", code="x509.cms.version")
         return cls(
-            content_type=encapsulated[0].oid(),
-            content=_content(encapsulated.children[1:]),
+            content_type=content_type,
+            content=_content(encapsulated.children[1:], any_type=outer == oids.GM_SIGNED_DATA),
             certificates=tuple(
                 Certificate.from_node(child)
                 for child in (certificates.children if certificates else ())
@@ -314,12 +349,20 @@ class SignedData:
         )
 
 
-def _content(parts: Sequence[reader.Node]) -> bytes | None:
+def _versions(outer: str, content_type: str, signers: reader.Node) -> set[int]:
+    """CMSVersion as RFC 5652 §5.1 computes it; GB/T 35275 has 1, and some products write 3."""
+    if outer == oids.GM_SIGNED_DATA or content_type == oids.GM_DATA:
+        return {1, 3}
+    by_key = any(item[1].tag == _KEY_ID for item in signers.children)
+    return {1, 4, 5} if content_type == oids.CMS_DATA and not by_key else {3, 4, 5}
+
+
+def _content(parts: Sequence[reader.Node], *, any_type: bool) -> bytes | None:
     if not parts:
         return None
     value = parts[0].expect(_CONTEXT_0)[0]
     # PKCS #7 v1.5 content other than data is any type: the signature covers its value octets (RFC 2315 §9.3).
-    return value.octets() if value.tag in {_OCTET_STRING, 0x24} else value.content
+    return value.content if any_type and value.tag not in {_OCTET_STRING, 0x24} else value.octets()
 
 
 def signature_der(signer: SignerInfo) -> bytes:

@@ -97,7 +97,8 @@ class Crl:
     number: int | None = field(compare=False)
     authority_key_identifier: bytes | None = field(repr=False, compare=False)
     signature_algorithm_oid: str = field(compare=False)
-    tbs_signature_algorithm_oid: str = field(compare=False)
+    has_one_algorithm: bool = field(compare=False)
+    """Whether the algorithm inside what is signed is the outer one, parameters too (RFC 5280 §5.1.1.2)."""
     signature: bytes = field(repr=False, compare=False)
     extensions: tuple[ext.Extension, ...] = field(repr=False, compare=False)
     entries: Mapping[int, RevokedEntry] = field(repr=False, compare=False)
@@ -128,7 +129,7 @@ class Crl:
             number=reader.parse(number).integer() if number else None,
             authority_key_identifier=ext.read_authority_key_identifier(key_id) if key_id else None,
             signature_algorithm_oid=node[1].expect(_SEQUENCE)[0].oid(),
-            tbs_signature_algorithm_oid=tbs[first].expect(_SEQUENCE)[0].oid(),
+            has_one_algorithm=tbs[first].expect(_SEQUENCE).raw == node[1].raw,
             signature=node[2].bit_string(),
             extensions=extensions,
             entries=entries,
@@ -139,7 +140,7 @@ class Crl:
         """Whether ``issuer`` made this list: same name, right signature, may sign CRLs (RFC 5280 §6.3.3 f)."""
         return (
             self.issuer.matches(issuer.subject)
-            and self.signature_algorithm_oid == self.tbs_signature_algorithm_oid
+            and self.has_one_algorithm
             and (not issuer.has_key_usage or "cRLSign" in issuer.key_usage)
             and is_signed_by(issuer, self.signature_algorithm_oid, self.tbs_der, self.signature)
         )

@@ -17,8 +17,10 @@ from trustcore.x509.build import digest_identifier
 from trustcore.x509.certificate import Certificate
 from trustcore.x509.chain import validate_chain
 from trustcore.x509.cms import SignedData, sign
+from trustcore.x509.cms_form import form_step
 from trustcore.x509.cms_verify import verify_signer
 from trustcore.x509.crl import Crl
+from trustcore.x509.material import material_step
 from trustcore.x509.purposes import KeyPurpose
 
 __all__ = [
@@ -300,6 +302,10 @@ def _verify_token(
         evidence={"gen_time": info.gen_time.isoformat(), "serial_number": f"{info.serial_number:x}"},
     )
     intermediates, crls = evidence
+    issuers = (*intermediates, *roots)
+    structure = form_step(f"{prefix}.structure", token_der, candidates=intermediates)
+    material = material_step(f"{prefix}.material", signed_data.certificates, signed_data.crls, issuers=issuers)
+    report.extend((structure, material))
     verification = verify_signer(
         signed_data,
         signed_data.signers[0],
@@ -319,4 +325,24 @@ def _verify_token(
             prefix=f"{prefix}.signer",
         )
         report.extend(chain.steps)
+        at_hand = (*chain.path, *roots, *intermediates, *signed_data.certificates)
+        _check_carried(report, prefix, [c for c in signed_data.certificates if c not in chain.path], at_hand)
     return info.gen_time
+
+
+def _check_carried(
+    report: ReportBuilder, prefix: str, unused: Sequence[Certificate], at_hand: Sequence[Certificate]
+) -> None:
+    """Certificates that the token carries and nobody needed: one that its issuer did not sign was changed."""
+    for certificate in unused:
+        issuers = [item for item in at_hand if certificate.issuer.matches(item.subject)]
+        if not issuers or any(certificate.is_issued_by(issuer) for issuer in issuers):
+            continue
+        report.add(
+            Status.FAILED,
+            f"{prefix}.carried-certificate",
+            zh="时间戳所带的证书不是其签发者所签,已被改动",
+            en="A certificate in the time stamp was not signed by its issuer: it was changed",
+            clause="RFC 5280 §6.1.3 (a)(1)",
+            evidence={"subject": certificate.subject.text},
+        )
