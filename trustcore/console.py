@@ -12,7 +12,7 @@ from rich.table import Table
 from trustcore.crypto.digests import sha256, sm3
 from trustcore.report import Report, Status, Verdict
 
-__all__ = ["EXIT_USAGE", "print_report", "report_json"]
+__all__ = ["EXIT_USAGE", "print_report", "printable", "report_json"]
 
 EXIT_USAGE = 64
 
@@ -36,17 +36,29 @@ def report_json(report: Report, *, file_name: str, data: bytes) -> dict[str, obj
     return {**digests, **report.as_json()}
 
 
+def printable(text: str) -> str:
+    """Text of unknown origin for a terminal: control characters, which could steer it, are shown as U+FFFD."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
 def print_report(report: Report, *, file_name: str, data: bytes, as_json: bool) -> None:
     """Print a report to standard output, as JSON or as a table in Chinese and English."""
     if as_json:
         print(json.dumps(report_json(report, file_name=file_name, data=data), ensure_ascii=False, indent=2))  # noqa: T201
         return
     console = Console()
-    table = Table(title=f"{escape(file_name)}  {_VERDICTS[report.verdict]}", title_justify="left", show_lines=False)
+    table = Table(
+        title=f"{escape(printable(file_name))}  {_VERDICTS[report.verdict]}", title_justify="left", show_lines=False
+    )
     for heading in ("", "", "步骤 Step", "依据 Clause"):
         table.add_column(heading, overflow="fold")
     for step in report.steps:
-        table.add_row(str(step.number), _MARKS[step.status], escape(f"{step.zh}\n{step.en}"), escape(step.clause))
+        table.add_row(
+            str(step.number),
+            _MARKS[step.status],
+            escape(f"{printable(step.zh)}\n{printable(step.en)}"),
+            escape(step.clause),
+        )
     console.print(table)
     for name, value in report.facts.items():
-        console.print(f"[dim]{escape(name)}[/] {escape(value)}", soft_wrap=True)
+        console.print(f"[dim]{escape(printable(name))}[/] {escape(printable(value))}", soft_wrap=True)

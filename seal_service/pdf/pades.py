@@ -10,17 +10,14 @@ from datetime import datetime
 
 from seal_service.core.material import ValidationMaterial
 from seal_service.pdf.embedding import Form, PreparedPdf, StampPicture, prepare
-from trustcore.asn1 import encoder
-from trustcore.crypto.algorithms import SIGNATURES, DigestAlgorithm, SignatureAlgorithm
+from trustcore.crypto.algorithms import SIGNATURES, SignatureAlgorithm
 from trustcore.crypto.digests import digest
 from trustcore.errors import RejectedError
 from trustcore.x509 import cms, oids
-from trustcore.x509.build import digest_identifier, signature_identifier
 from trustcore.x509.certificate import Certificate
 
-__all__ = ["CMS_ALGORITHM_PROTECTION", "PreparedPades", "prepare_pades"]
+__all__ = ["PreparedPades", "prepare_pades"]
 
-CMS_ALGORITHM_PROTECTION = "1.2.840.113549.1.9.52"
 """id-aa-CMSAlgorithmProtect (RFC 6211 §2): puts the algorithm identifiers, else unsigned, under the signature."""
 
 TOKEN_BYTES = 4096
@@ -101,15 +98,8 @@ def prepare_pades(
         message_digest=prepared.digest,
         digest_algorithm=hash_algorithm,
         certificate_der=certificate.der,
-        others=(_algorithm_protection(hash_algorithm, algorithm),),
+        others=(cms.algorithm_protection(algorithm),),
     )
     return PreparedPades(
         pdf=prepared, to_be_signed=attributes, algorithm=algorithm, certificate=certificate, material=material
     )
-
-
-def _algorithm_protection(hash_algorithm: DigestAlgorithm, algorithm: SignatureAlgorithm) -> bytes:
-    protected = encoder.sequence(
-        digest_identifier(hash_algorithm), encoder.implicit(1, signature_identifier(algorithm))
-    )
-    return cms.attribute(CMS_ALGORITHM_PROTECTION, protected)

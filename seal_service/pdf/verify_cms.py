@@ -36,7 +36,7 @@ def verify_cms(case: SignatureCase) -> None:
     if len(signed_data.signers) != 1 or signed_data.content is not None:
         raise MalformedError("The CMS value is not a detached signature of one signer.", code="pdf.signature.signers")
     signer = signed_data.signers[0]
-    check_form(case, "pdf.signature.structure", case.value_der, candidates=())  # (a)
+    check_form(case, case.value_der)  # (a)
     verification = verify_signer(  # (b)
         signed_data,
         signer,
@@ -58,6 +58,7 @@ class _Trust:
         self, case: SignatureCase, signed_data: SignedData, signer: SignerInfo, certificate: Certificate
     ) -> None:
         self._case = case
+        self._signed_data = signed_data
         self._signer = signer
         self._certificate = certificate
         token_der = signer.time_stamp_token
@@ -70,7 +71,7 @@ class _Trust:
 
     def verify(self) -> None:
         case = self._case
-        check_material(case, self._carried, self._carried_crls)  # (c)
+        check_material(case, self._signed_data.certificates, self._signed_data.crls)  # (c)
         proven = self._proven_time()  # (d)
         at = proven or self._claimed_time() or case.policy.at
         self._check_signer(at, proven=proven is not None)  # (e)
@@ -88,7 +89,6 @@ class _Trust:
                 "ETSI EN 319 142-1 §6.3",
             )  # fmt: skip
             return None
-        check_form(case, "pdf.timestamp.structure", token_der, candidates=self._issuers)
         result = verify_token(
             token_der,
             self._signer.signature,

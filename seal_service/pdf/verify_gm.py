@@ -15,13 +15,12 @@ from dataclasses import replace
 from ofd.ses import SealSignature
 from ofd.ses_verify import is_signed_by, verify_seal
 from ofd.signing_time import establish_time
-from seal_service.pdf.finding import SignatureCase, check_form, check_material, rfc3339
+from seal_service.pdf.finding import SignatureCase, check_material, rfc3339
 from seal_service.pdf.gm_seal import property_info
 from trustcore.crypto.digests import sm3
 from trustcore.report import Status, Step
 from trustcore.x509.certificate import Certificate
 from trustcore.x509.chain import validate_chain
-from trustcore.x509.cms import SignedData
 from trustcore.x509.purposes import KeyPurpose
 
 __all__ = ["verify_gm"]
@@ -38,15 +37,10 @@ def verify_gm(case: SignatureCase) -> None:
     signer = Certificate.from_der(signature.certificate_der)
     if not _check_value(case, signature, signer):  # (b), (c)
         return
-    token = None if signature.timestamp_token is None else SignedData.from_der(signature.timestamp_token)
     carried = tuple(map(Certificate.from_der, tbs.embedded_certificates))
-    stamped = token.certificates if token else ()
-    stamped_crls = token.crls if token else ()
-    check_material(case, (*carried, *stamped), (*tbs.embedded_crls, *stamped_crls))  # (d)
+    check_material(case, carried, tbs.embedded_crls)  # (d)
     issuers = (*case.policy.intermediates, *carried)
     crls = (*case.policy.crls, *tbs.embedded_crls)
-    if signature.timestamp_token is not None:
-        check_form(case, "pdf.timestamp.structure", signature.timestamp_token, candidates=issuers)
     time, steps = establish_time(signature, signer, policy=case.policy, intermediates=issuers, crls=crls)  # (e)
     case.report.extend(_of_pdf(steps))
     chain = validate_chain(  # (f)

@@ -57,3 +57,13 @@ def test_the_table_shows_both_languages(capsys: pytest.CaptureFixture[str]) -> N
     assert "x[bold].ofd" in printed
     assert "一步" in printed
     assert "NOT VALID" in printed
+
+
+def test_what_a_file_says_of_itself_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    builder = ReportBuilder("test")
+    builder.facts["signer"] = "\x1b]0;owned\x07某局\r"
+    print_report(builder.build(), file_name="\x1b[2J.ofd", data=b"", as_json=False)
+    printed = capsys.readouterr().out
+
+    assert "某局" in printed
+    assert not {"\x1b", "\x07", "\r"} & set(printed)

@@ -325,24 +325,4 @@ def _verify_token(
             prefix=f"{prefix}.signer",
         )
         report.extend(chain.steps)
-        at_hand = (*chain.path, *roots, *intermediates, *signed_data.certificates)
-        _check_carried(report, prefix, [c for c in signed_data.certificates if c not in chain.path], at_hand)
     return info.gen_time
-
-
-def _check_carried(
-    report: ReportBuilder, prefix: str, unused: Sequence[Certificate], at_hand: Sequence[Certificate]
-) -> None:
-    """Certificates that the token carries and nobody needed: one that its issuer did not sign was changed."""
-    for certificate in unused:
-        issuers = [item for item in at_hand if certificate.issuer.matches(item.subject)]
-        if not issuers or any(certificate.is_issued_by(issuer) for issuer in issuers):
-            continue
-        report.add(
-            Status.FAILED,
-            f"{prefix}.carried-certificate",
-            zh="时间戳所带的证书不是其签发者所签,已被改动",
-            en="A certificate in the time stamp was not signed by its issuer: it was changed",
-            clause="RFC 5280 §6.1.3 (a)(1)",
-            evidence={"subject": certificate.subject.text},
-        )
