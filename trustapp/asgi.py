@@ -21,6 +21,7 @@ import licence_service.web.api
 import licence_service.web.pages
 import seal_service.web.api
 import sso.web.api
+from trustapp import housekeeping
 from trustapp.portal.admin import build_admin_router
 from trustapp.portal.pages import build_portal_router
 from trustapp.portal.session import build_login
@@ -47,6 +48,7 @@ def build() -> FastAPI:
     logs.configure(level=settings.log.level, form=settings.log.form)
     stack = ExitStack()
     suite = stack.enter_context(open_suite(settings))
+    stack.enter_context(housekeeping.running(suite))
     only = tuple(filter(None, os.environ.get(_ONLY_VARIABLE, "").split(",")))
     return create_app(suite, only=only or SERVICES, on_close=stack.close)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from trustapp import schema
+from trustapp import housekeeping, schema
 from trustapp.settings import Settings
 from trustapp.settings_sample import sample
 from trustapp.wiring import Suite, make_private_folder
@@ -37,6 +37,13 @@ def add_maintenance(
         finally:
             database.close()
         Console().print("数据库已是最新 The database is up to date")
+
+    @app.command("housekeeping")
+    def run_housekeeping() -> None:
+        """执行一次日常维护。 Do once what the server does every quarter of an hour."""
+        with open_suite() as suite:
+            for task, result in housekeeping.run_once(suite).items():
+                print(f"{task}: {result}")  # noqa: T201 - the answer of the command
 
     audit_app = typer.Typer(help="The audit trail. 审计。", no_args_is_help=True)
     config_app = typer.Typer(help="Settings. 设置。", no_args_is_help=True)

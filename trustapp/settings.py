@@ -35,14 +35,20 @@ class DatabaseSettings(Section):
     """Where the rows are."""
 
     url: str | None = None
-    """SQLAlchemy address; ``xinyin.db`` in the data folder when it is not given. PostgreSQL:
+    """SQLAlchemy address; ``xinyin.db`` in the data folder when it is not given or empty. PostgreSQL:
     ``postgresql+psycopg://user@host/name``, with the password in ``PGPASSFILE``."""
+
+    @field_validator("url")
+    @classmethod
+    def _empty_is_none(cls, value: str | None) -> str | None:
+        return value or None
 
 
 class LogSettings(Section):
     """What is logged, to standard error."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least level that the server logs; commands log warnings and errors only."""
     form: Literal["auto", "json", "console"] = "auto"
     """``auto``: text on a terminal, JSON lines elsewhere."""
 

@@ -56,8 +56,9 @@ PROFILES = MappingProxyType(
                 key_usage=_SIGNING, purposes=(oids.PURPOSE_DOCUMENT_SIGNING,), lifetime=5 * _YEARS,
             ),
             Profile(
+                # PDF readers built on NSS trust a signer only with emailProtection beside documentSigning.
                 name="document-signer", clause="RFC 9336 §3.2", key_usage=_SIGNING,
-                purposes=(oids.PURPOSE_DOCUMENT_SIGNING,), lifetime=5 * _YEARS,
+                purposes=(oids.PURPOSE_DOCUMENT_SIGNING, oids.PURPOSE_EMAIL_PROTECTION), lifetime=5 * _YEARS,
             ),
             Profile(
                 name="time-stamping", clause="RFC 3161 §2.3", key_usage=("digitalSignature",),
