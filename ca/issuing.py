@@ -14,7 +14,7 @@ from trustcore import audit
 from trustcore.asn1.reader import parse
 from trustcore.crypto.digests import sm3
 from trustcore.database import Database
-from trustcore.errors import ConflictError, InternalError
+from trustcore.errors import ConflictError, InternalError, RejectedError
 from trustcore.signing import Signer
 from trustcore.x509.certificate import Certificate
 
@@ -29,6 +29,8 @@ class Issuer:
     certificate: Certificate | None
     signer: Signer
     urls: IssuerUrls | None
+    parent: str | None = None
+    """The CA that certified this one; ``None`` for a root."""
 
 
 class Issuing:
@@ -56,7 +58,7 @@ class Issuing:
 
         Raises:
             ConflictError: ``ca.request.other-body`` when the request id was used for something else.
-            RejectedError: ``ca.lint.…``.
+            RejectedError: ``ca.lint.…``; ``ca.issue.issuer-revoked`` when the issuer's own certificate was revoked.
         """
         digest = _digest(issuer.name, request)
         row = self._earlier(request_id, digest)
@@ -111,6 +113,7 @@ class Issuing:
         )
         try:
             with self._database.transaction() as session:
+                _refuse_revoked(session, issuer)
                 session.add(row)
                 session.flush()
                 _audit(session, row, "ca.certificate.reserved", now, actor)
@@ -134,6 +137,14 @@ class Issuing:
             return Certificate.from_der(row.certificate_der)
 
 
+def _refuse_revoked(session: Session, issuer: Issuer) -> None:
+    if issuer.certificate is None:
+        return
+    own = store.by_serial(session, issuer.parent or issuer.name, f"{issuer.certificate.serial_number:x}")
+    if own is not None and own.revoked_at is not None:
+        raise RejectedError("The certificate of the authority was revoked.", code="ca.issue.issuer-revoked")
+
+
 def _prepared(row: CertificateRow, issuer: Issuer) -> Prepared:
     """What was stored to be signed, taken up again."""
     if issuer.name != row.authority:
@@ -152,7 +163,11 @@ def _not_after(prepared: Prepared) -> datetime:
 
 
 def _digest(authority: str, request: Request) -> str:
-    parts = (authority.encode(), request.profile.name.encode(), request.subject.der, request.public_key_der)
+    lifetime = "" if request.lifetime == request.profile.lifetime else str(request.lifetime.total_seconds())
+    parts = (
+        authority.encode(), request.profile.name.encode(), request.subject.der, request.public_key_der,
+        lifetime.encode(),
+    )  # fmt: skip
     return sm3(b"".join(sm3(part) for part in parts)).hex()
 
 

@@ -12,13 +12,16 @@ from ca.settings import CaSettings
 from trustcore import audit
 from trustcore.crypto.verify import verify
 from trustcore.database import Database
-from trustcore.errors import ConflictError, InternalError, NotFoundError
+from trustcore.errors import BusyError, ConflictError, InternalError, NotFoundError, RejectedError
 from trustcore.x509.build import assemble
-from trustcore.x509.crl import CrlTemplate, RevocationReason, RevokedEntry, crl_tbs
+from trustcore.x509.crl import Crl, CrlTemplate, RevocationReason, RevokedEntry, crl_tbs
 from trustcore.x509.ocsp import CertificateId, CertificateStatus, SingleResponse
 from trustcore.x509.public_keys import key_identifier
 
 __all__ = ["Revocation"]
+
+_OF_HOLDS = {RevocationReason.CERTIFICATE_HOLD, RevocationReason.REMOVE_FROM_CRL}
+"""RFC 5280 §5.3.1: a hold may end, and removeFromCRL ends it in a delta CRL."""
 
 
 class Revocation:
@@ -40,12 +43,18 @@ class Revocation:
         self._settings = settings
 
     def revoke(self, authority: str, serial_number: str, reason: RevocationReason, *, actor: str) -> None:
-        """Revoke a certificate from now on, and publish a new list. Doing it again changes nothing.
+        """Revoke a certificate from now on, and publish a new list.
+
+        Doing it again changes nothing, but publishes the list if that failed the first time.
 
         Raises:
             NotFoundError: ``ca.certificate.unknown``.
             ConflictError: ``ca.certificate.reserved`` while it is not issued yet.
+            RejectedError: ``ca.revocation.reason`` for a reason that only a hold could have.
+            BusyError: the certificate is revoked, but no machine can sign the list.
         """
+        if reason in _OF_HOLDS:
+            raise RejectedError("A revocation here is for good; a hold is not offered.", code="ca.revocation.reason")
         now = self._clock().replace(microsecond=0)
         with self._database.transaction() as session:
             row = store.by_serial(session, authority, serial_number.lower().lstrip("0"), lock=True)
@@ -53,31 +62,58 @@ class Revocation:
                 raise NotFoundError("There is no certificate with this serial number.", code="ca.certificate.unknown")
             if row.certificate_der is None:
                 raise ConflictError("The certificate is not issued yet.", code="ca.certificate.reserved")
-            if row.revoked_at is not None:
-                return
-            row.revoked_at, row.reason = now, int(reason)
-            audit.record(
-                session, at=now, actor=actor, action="ca.certificate.revoked", subject=row.serial_number,
-                facts={"authority": authority, "reason": reason.name.lower()},
-            )  # fmt: skip
-        self.publish(authority)
+            if row.revoked_at is None:
+                row.revoked_at, row.reason = now, int(reason)
+                audit.record(
+                    session, at=now, actor=actor, action="ca.certificate.revoked", subject=row.serial_number,
+                    facts={"authority": authority, "reason": reason.name.lower()},
+                )  # fmt: skip
+            current = store.current_crl(session, authority)
+        if current is None or current.crl_der is None or not _lists(current.crl_der, row):
+            self.publish(authority)
 
     def crl(self, name: str) -> bytes:
-        """DER of the list in force; a new one when there is none or its end is near."""
+        """DER of the list in force; a new one when there is none, when its end is near, or when it lacks a revocation.
+
+        While no machine can sign, the list before stays in force to its end. That of an authority that has expired is
+        its last one.
+
+        Raises:
+            NotFoundError: ``ca.authority.unknown``.
+            BusyError: no machine can sign, and there is no list in force.
+        """
+        authority = self._authorities.get(name)
+        now = self._clock()
         with self._database.transaction() as session:
             row = store.current_crl(session, name)
-        if row is None or row.crl_der is None or row.next_update - self._clock() < self._settings.crl_refresh:
+            missing = row is not None and store.is_revoked_after(session, name, row.this_update)
+        if row is None or row.crl_der is None:
             return self.publish(name)
-        return row.crl_der
+        if now > authority.certificate.not_after or not (missing or self._is_ending(row, authority, now)):
+            return row.crl_der
+        try:
+            return self.publish(name)
+        except BusyError:
+            if now > row.next_update:
+                raise
+            return row.crl_der
+
+    def _is_ending(self, row: CrlRow, authority: Authority, now: datetime) -> bool:
+        """Whether a new list is due; the last one of an authority ends with it, and none would live longer."""
+        ahead = min(self._settings.crl_refresh, (row.next_update - row.this_update) / 2)
+        return row.next_update - now < ahead and row.next_update < authority.certificate.not_after
 
     def publish(self, name: str) -> bytes:
         """Reserve the next number, sign a list of what is revoked now, record it.
 
         Raises:
             NotFoundError: ``ca.authority.unknown``.
+            RejectedError: ``ca.crl.issuer-expired``.
             BusyError: no machine can sign; the list before stays in force.
         """
         authority = self._authorities.get(name)
+        if self._clock() > authority.certificate.not_after:
+            raise RejectedError("The certificate of the authority has expired.", code="ca.crl.issuer-expired")
         with self._database.transaction() as session:
             template = self._reserve(session, authority)
         tbs_der = crl_tbs(template)
@@ -109,15 +145,19 @@ class Revocation:
         return answering, responses
 
     def _reserve(self, session: Session, authority: Authority) -> CrlTemplate:
+        number = store.next_crl_number(session, authority.name)
         now = self._clock().replace(microsecond=0)
+        before = store.current_crl(session, authority.name)
+        # RFC 5280 §3.3: an entry leaves the list only after one list that was made when the certificate had expired.
+        since = min(before.this_update, now) if before else now
         template = CrlTemplate(
             signature_algorithm=authority.signer.algorithm,
             issuer=authority.certificate.subject,
             authority_key_id=key_identifier(authority.certificate.public_key_der),
-            number=store.next_crl_number(session, authority.name),
+            number=number,
             this_update=now,
             next_update=min(now + self._settings.crl_lifetime, authority.certificate.not_after),
-            revoked=tuple(_entry(row) for row in store.revoked(session, authority.name, at=now)),
+            revoked=tuple(_entry(row) for row in store.revoked(session, authority.name, not_expired_at=since)),
         )
         session.add(
             CrlRow(
@@ -142,6 +182,10 @@ class Revocation:
             this_update=now,
             next_update=now + self._settings.ocsp_lifetime,
         )
+
+
+def _lists(crl_der: bytes, row: CertificateRow) -> bool:
+    return Crl.from_der(crl_der).lookup(int(row.serial_number, 16)) is not None
 
 
 def _entry(row: CertificateRow) -> RevokedEntry:

@@ -1,38 +1,36 @@
 """Use cases of the certification authority."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from threading import Lock
+
+from sqlalchemy.exc import IntegrityError
 
 from ca import store
 from ca.authorities import Authorities, Authority, certificates_of
 from ca.core.issuance import Request
 from ca.core.profiles import PROFILES, end_entity_profile
+from ca.delegates import OCSP, TIME_STAMPING, Delegates
 from ca.issuing import Issuer, Issuing
 from ca.models import AuthorityRow, CertificateRow
 from ca.revocation import Revocation
 from ca.settings import CaSettings
 from ca.timestamps import TokenNumbers
 from trustcore import audit
-from trustcore.crypto.algorithms import DigestAlgorithm, KeyAlgorithm, SignatureAlgorithm
+from trustcore.crypto.algorithms import DIGESTS, DigestAlgorithm, KeyAlgorithm
 from trustcore.database import Database
-from trustcore.errors import ConflictError, MalformedError, NotFoundError, TrustError
-from trustcore.signing import Keys, Signer
+from trustcore.errors import ConflictError, MalformedError, NotFoundError, RejectedError, TrustError
+from trustcore.signing import Keys
 from trustcore.x509 import ocsp, tsp
-from trustcore.x509.certificate import Certificate
 from trustcore.x509.crl import RevocationReason
 from trustcore.x509.names import DistinguishedName
-from trustcore.x509.requests import build_request, parse_request
+from trustcore.x509.requests import parse_request
 
 __all__ = ["CaService", "CertificateView"]
 
 _SYSTEM = "system"
-_TIME_STAMPING, _OCSP = "time-stamping", "ocsp-responder"
-_TITLES = {_TIME_STAMPING: "时间戳 TSA", _OCSP: "OCSP"}
 _ACCURACY_SECONDS = 1
-_RENEW_BEFORE = timedelta(days=30)
-"""A delegate gets a new certificate when its own has less than this left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +47,6 @@ class CertificateView:
     not_after: datetime
     state: str
     """``reserved``, ``closed``, ``good`` or ``revoked``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Delegate:
-    """A certified key that acts for an authority: its OCSP responder or its time-stamping authority."""
-
-    certificate: Certificate
-    signer: Signer
 
 
 class CaService:
@@ -78,8 +68,7 @@ class CaService:
         self._issuing = Issuing(database, clock, keys.random)
         self._revocation = Revocation(database, self._authorities, clock, settings)
         self._numbers = TokenNumbers(database)
-        self._delegates: dict[tuple[str, str], _Delegate] = {}
-        self._lock = Lock()
+        self._delegates = Delegates(database, keys, self.issue, clock, settings.responder_key)
 
     def found(
         self, name: str, *, subject: DistinguishedName, algorithm: KeyAlgorithm, parent: str | None, lifetime: timedelta
@@ -87,16 +76,18 @@ class CaService:
         """A CA of this name, founded at the first call: its key, its certificate, its delegates, its first CRL.
 
         Raises:
-            ConflictError: ``ca.authority.other`` when there is one of this name with another subject or parent.
+            ConflictError: ``ca.authority.other`` when there is one of this name with another subject, parent or kind of
+                key.
             NotFoundError: ``ca.authority.unknown`` when there is no such parent.
         """
         known = self._authorities.find(name)
         if known is None:
             known = self._found(name, subject=subject, algorithm=algorithm, parent=parent, lifetime=lifetime)
-        if known.parent != parent or known.certificate.subject_der != subject.der:
+        same_key = known.certificate.public_key.serves(algorithm.signature)
+        if known.parent != parent or known.certificate.subject_der != subject.der or not same_key:
             raise ConflictError(f"There is another authority {name}.", code="ca.authority.other", authority=name)
-        for profile in (_OCSP, _TIME_STAMPING) if parent else (_OCSP,):
-            self._delegate(known, profile)
+        for profile in (OCSP, TIME_STAMPING) if parent else (OCSP,):
+            self._delegates.get(known, profile)
         self.crl(name)
         return known
 
@@ -131,14 +122,24 @@ class CaService:
             subject=requested.subject,
             public_key_der=requested.public_key_der,
             profile=chosen,
-            lifetime=lifetime or chosen.lifetime,
+            lifetime=chosen.lifetime if lifetime is None else lifetime,
         )
         issuer = self._issuer(self._authorities.get(authority))
         return self._issuing.issue(issuer, request, request_id=request_id, actor=actor).der
 
     def revoke(self, authority: str, serial_number: str, *, reason: RevocationReason, actor: str = _SYSTEM) -> None:
-        """Revoke a certificate (hexadecimal serial number) from now on, and publish a new CRL."""
-        self._revocation.revoke(authority, serial_number, reason, actor=actor)
+        """Revoke a certificate (hexadecimal serial number) from now on, and publish a new CRL.
+
+        Raises:
+            NotFoundError: ``ca.certificate.unknown``.
+            ConflictError: ``ca.certificate.reserved``.
+            RejectedError: ``ca.revocation.reason``.
+            BusyError: the certificate is revoked, the list is not yet published; asking again publishes it.
+        """
+        try:
+            self._revocation.revoke(authority, serial_number, reason, actor=actor)
+        finally:
+            self._delegates.forget()
 
     def publish_crl(self, authority: str) -> bytes:
         """Sign and record a new CRL now."""
@@ -194,7 +195,7 @@ class CaService:
             answering, responses = self._revocation.answers(request.certificate_ids)
             if answering is None:
                 return ocsp.error_response(ocsp.ResponseStatus.UNAUTHORIZED)
-            delegate = self._delegate(answering, _OCSP)
+            delegate = self._delegates.get(answering, OCSP)
             return ocsp.build_response(
                 responses, responder=delegate.certificate, signer=delegate.signer,
                 produced_at=self._clock().replace(microsecond=0), nonce=request.nonce,
@@ -206,9 +207,9 @@ class CaService:
         """DER TimeStampResp (RFC 3161) of an authority's TSA; refusals are answers, too.
 
         Raises:
-            NotFoundError: ``ca.authority.unknown``.
+            NotFoundError: ``ca.authority.unknown``, ``ca.timestamp.none`` for a root.
         """
-        issuer = self._authorities.get(authority)
+        issuer = self._stamping(authority)
         try:
             request = tsp.TimeStampRequest.from_der(request_der)
         except MalformedError as error:
@@ -231,16 +232,26 @@ class CaService:
         """DER TimeStampToken over a digest, with the certificates up to the root.
 
         Raises:
-            NotFoundError: ``ca.authority.unknown``.
+            NotFoundError: ``ca.authority.unknown``, ``ca.timestamp.none`` for a root.
+            RejectedError: ``ca.timestamp.digest`` for a digest of another length than its algorithm's.
             BusyError: no machine can sign now.
         """
+        if len(digest) != DIGESTS[digest_algorithm].size_bytes:
+            raise RejectedError("The digest has not the length of its algorithm.", code="ca.timestamp.digest")
         imprint = tsp.message_imprint(digest_algorithm, digest)
-        return self._token(self._authorities.get(authority), imprint, nonce_der=None, with_certificates=True)
+        return self._token(self._stamping(authority), imprint, nonce_der=None, with_certificates=True)
+
+    def _stamping(self, authority: str) -> Authority:
+        """An authority with a TSA; a root has none, and nobody shall have its key certify one."""
+        found = self._authorities.get(authority)
+        if found.parent is None:
+            raise NotFoundError(f"The root {authority} stamps no time.", code="ca.timestamp.none", authority=authority)
+        return found
 
     def _token(
         self, authority: Authority, imprint_der: bytes, *, nonce_der: bytes | None, with_certificates: bool
     ) -> bytes:
-        delegate = self._delegate(authority, _TIME_STAMPING)
+        delegate = self._delegates.get(authority, TIME_STAMPING)
         info = tsp.TstInfo(
             policy=self.settings.timestamp_policy,
             imprint_der=imprint_der,
@@ -267,7 +278,8 @@ class CaService:
         issuer = self._issuer(above) if above else Issuer(name=name, certificate=None, signer=signer, urls=None)
         certificate = self._issuing.issue(issuer, request, request_id=f"authority:{name}", actor=_SYSTEM)
         now = self._clock()
-        with self._database.transaction() as session:
+        # Of two processes that found it at once, the first one's row stands; the certificate is the same.
+        with suppress(IntegrityError), self._database.transaction() as session:
             if store.authority(session, name) is None:
                 session.add(
                     AuthorityRow(
@@ -276,39 +288,6 @@ class CaService:
                 )
                 audit.record(session, at=now, actor=_SYSTEM, action="ca.authority.founded", subject=name)
         return self._authorities.get(name)
-
-    def _delegate(self, authority: Authority, profile: str) -> _Delegate:
-        """The responder or TSA of an authority; certified at the first call, and again when its end is near."""
-        now = self._clock()
-        with self._lock:
-            known = self._delegates.get((authority.name, profile))
-        if known is not None and now < known.certificate.not_after - _RENEW_BEFORE:
-            return known
-        delegate = self._certify_delegate(authority, profile, now)
-        with self._lock:
-            self._delegates[authority.name, profile] = delegate
-        return delegate
-
-    def _certify_delegate(self, authority: Authority, profile: str, now: datetime) -> _Delegate:
-        sm2 = authority.signer.algorithm is SignatureAlgorithm.SM2_SM3
-        label = f"{profile}-{authority.name}"
-        signer = self._keys.signer(self._key(label, KeyAlgorithm.SM2 if sm2 else self.settings.responder_key))
-        subject = DistinguishedName.of({"C": "CN", "O": "Xinyin", "CN": f"{authority.subject} {_TITLES[profile]}"})
-        csr_der = build_request(signer, subject)
-        generation = 0
-        while True:
-            der = self.issue(authority.name, csr_der, profile=profile, request_id=f"delegate:{label}:{generation}")
-            certificate = Certificate.from_der(der)
-            ending = certificate.not_after - _RENEW_BEFORE <= now
-            if not ending or authority.certificate.not_after <= certificate.not_after:
-                return _Delegate(certificate=certificate, signer=self._with_certificate(label, der))
-            generation += 1
-
-    def _with_certificate(self, label: str, certificate_der: bytes) -> Signer:
-        uri = self._keys.find(label)
-        if uri is None:
-            raise NotFoundError(f"The key {label} is gone.", code="hsm.key.not-found", label=label)
-        return self._keys.signer(uri, certificate=certificate_der)
 
     def _key(self, label: str, algorithm: KeyAlgorithm) -> str:
         return self._keys.find(label) or self._keys.generate(label, algorithm)
@@ -319,6 +298,7 @@ class CaService:
             certificate=authority.certificate,
             signer=authority.signer,
             urls=self._authorities.urls(authority.name),
+            parent=authority.parent,
         )
 
 

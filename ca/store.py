@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from ca.models import AuthorityRow, CertificateRow, CounterRow, CrlRow
 
 __all__ = [
-    "authorities", "authority", "by_request", "by_serial", "certificates", "current_crl", "next_crl_number",
-    "reserve_numbers", "reserved_before", "revoked",
+    "authorities", "authority", "by_request", "by_serial", "certificates", "current_crl", "is_revoked_after",
+    "next_crl_number", "reserve_numbers", "reserved_before", "revoked",
 ]  # fmt: skip
 
 
@@ -57,17 +57,23 @@ def reserved_before(session: Session, moment: datetime) -> Sequence[CertificateR
     ).all()
 
 
-def revoked(session: Session, authority: str, *, at: datetime) -> Sequence[CertificateRow]:
-    """Revoked certificates of a CA that have not expired."""
+def revoked(session: Session, authority: str, *, not_expired_at: datetime) -> Sequence[CertificateRow]:
+    """Revoked certificates of a CA that had not expired at a moment."""
     return session.scalars(
         select(CertificateRow)
         .where(
             CertificateRow.authority == authority,
             CertificateRow.revoked_at.is_not(None),
-            CertificateRow.not_after >= at,
+            CertificateRow.not_after >= not_expired_at,
         )
         .order_by(CertificateRow.revoked_at, CertificateRow.id)
     ).all()
+
+
+def is_revoked_after(session: Session, authority: str, moment: datetime) -> bool:
+    """Whether a certificate of a CA was revoked later than ``moment``."""
+    query = select(CertificateRow.id).where(CertificateRow.authority == authority, CertificateRow.revoked_at > moment)
+    return session.scalar(query.limit(1)) is not None
 
 
 def current_crl(session: Session, authority: str) -> CrlRow | None:
@@ -77,7 +83,8 @@ def current_crl(session: Session, authority: str) -> CrlRow | None:
 
 
 def next_crl_number(session: Session, authority: str) -> int:
-    """One above the highest number of a CA's lists, published or not."""
+    """One above the highest number of a CA's lists, published or not; whoever asks next waits for the commit."""
+    session.execute(select(AuthorityRow.name).where(AuthorityRow.name == authority).with_for_update())
     last = session.scalar(select(func.max(CrlRow.number)).where(CrlRow.authority == authority))
     return (last or 0) + 1
 

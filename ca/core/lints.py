@@ -3,8 +3,11 @@
 The lints look at the certificate as a reader would, parsed from its final bytes, and not at what was asked for.
 """
 
+import unicodedata
 from collections.abc import Callable
 from datetime import timedelta
+
+from cryptography import x509
 
 from ca.core.profiles import Profile
 from trustcore.crypto.algorithms import SIGNATURES
@@ -19,6 +22,10 @@ Lint = Callable[[Certificate, Profile, Certificate | None], str]
 """Takes the certificate, its profile and its issuer (``None``: itself); answers with what is wrong, or nothing."""
 
 _MIN_SERIAL_BITS = 64
+MAX_SUBJECT_CHARACTERS = 1000
+"""Of its RFC 4514 text, which the table of certificates holds."""
+_NOT_PRINTED = {"Cc", "Cf", "Cs"}
+"""Unicode categories: controls, formats such as changes of direction, halves of pairs."""
 _TOLERANCE = timedelta(minutes=10)
 
 
@@ -32,6 +39,14 @@ def serial_number(certificate: Certificate, _profile: Profile, _issuer: Certific
 def subject_present(certificate: Certificate, _profile: Profile, _issuer: Certificate | None) -> str:
     """RFC 5280 §4.1.2.4 and §4.1.2.6: a certificate of ours names its subject, with a common name."""
     return "" if certificate.common_name else "the subject has no common name"
+
+
+def subject_printable(certificate: Certificate, _profile: Profile, _issuer: Certificate | None) -> str:
+    """X.520 §6: attribute values are for people to read, so without control characters; bounded in length."""
+    values = [attribute.value for rdn in certificate.subject.rdns for attribute in rdn]
+    if any(unicodedata.category(character) in _NOT_PRINTED for value in values for character in value):
+        return "the subject has control characters"
+    return "" if len(certificate.subject.text) <= MAX_SUBJECT_CHARACTERS else "the subject is too long"
 
 
 def issuer_chained(certificate: Certificate, _profile: Profile, issuer: Certificate | None) -> str:
@@ -87,6 +102,15 @@ def basic_constraints(certificate: Certificate, profile: Profile, issuer: Certif
     return ""
 
 
+def distinguished_encoding(certificate: Certificate, _profile: Profile, _issuer: Certificate | None) -> str:
+    """RFC 5280 §4.1: a certificate is DER throughout, as a strict reader finds; subject and key came from a request."""
+    try:
+        x509.load_der_x509_certificate(certificate.der)
+    except ValueError:
+        return "the subject or the key of the request is not DER"
+    return ""
+
+
 def key_identifiers(certificate: Certificate, _profile: Profile, _issuer: Certificate | None) -> str:
     """RFC 5280 §4.2.1.2: the subject key identifier is there and is the key's."""
     ok = certificate.subject_key_identifier == key_identifier(certificate.public_key_der)
@@ -94,8 +118,8 @@ def key_identifiers(certificate: Certificate, _profile: Profile, _issuer: Certif
 
 
 LINTS: tuple[Lint, ...] = (
-    serial_number, subject_present, issuer_chained, subject_differs, validity, key_accepted, key_usage, key_purposes,
-    basic_constraints, key_identifiers,
+    distinguished_encoding, serial_number, subject_present, subject_printable, issuer_chained, subject_differs,
+    validity, key_accepted, key_usage, key_purposes, basic_constraints, key_identifiers,
 )  # fmt: skip
 """All rules, in the order they are asked."""
 

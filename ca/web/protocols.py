@@ -40,9 +40,14 @@ def _add_publications(app: FastAPI, service: CaService) -> None:
 def _cached(data: bytes, media_type: str, request: Request) -> Response:
     etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": f"public, max-age={_CRL_SECONDS}"}
-    if request.headers.get("if-none-match") == etag:
+    if etag in _entity_tags(request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
     return Response(data, media_type=media_type, headers=headers)
+
+
+def _entity_tags(header: str) -> set[str]:
+    """The tags of If-None-Match; a proxy that compresses makes them weak (RFC 9110 §13.1.2 compares weakly)."""
+    return {item.strip().removeprefix("W/") for item in header.split(",")}
 
 
 def _add_ocsp(app: FastAPI, service: CaService) -> None:
