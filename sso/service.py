@@ -29,7 +29,12 @@ from trustcore.web.auth import Principal
 
 __all__ = ["LoginNeeded", "LogoutQuestion", "Redirect", "SsoService"]
 
-_ADMINISTRATOR_NAME = "系统管理员 Administrator"
+_NAMES = {
+    Role.SYSTEM_ADMINISTRATOR: "系统管理员 System administrator",
+    Role.SECURITY_ADMINISTRATOR: "安全管理员 Security administrator",
+    Role.AUDIT_ADMINISTRATOR: "审计管理员 Audit administrator",
+    Role.OPERATOR: "业务操作员 Operator",
+}
 _KEPT_FOR = timedelta(days=2)
 
 
@@ -102,7 +107,7 @@ class SsoService:
 
     def ensure_administrator(self, username: str, *, role: Role = Role.SYSTEM_ADMINISTRATOR) -> str | None:
         """A one-time password for a new administrator, or ``None`` where there is a person of that name already."""
-        return self.accounts.ensure(username, display_name=_ADMINISTRATOR_NAME, roles=(role,), actor="installation")
+        return self.accounts.ensure(username, display_name=_NAMES[role], roles=(role,), actor="installation")
 
     def ensure_client(self, registration: Registration) -> str | None:
         """The secret of a new client, or ``None`` where it is registered already or is public.

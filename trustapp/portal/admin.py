@@ -87,7 +87,7 @@ class _Views:
             table = load(after if after and len(after) <= 100 else None)
             context = {
                 "heading": table.heading, "columns": table.columns, "rows": table.rows,
-                "next_page": table.next_page, "notice": table.notice,
+                "next_page": table.next_page, "notice": table.notice, "action": table.action,
             }  # fmt: skip
             return self._render(request, user, "admin_table.html", context)
 

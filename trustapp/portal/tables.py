@@ -8,11 +8,12 @@ from licence_service.core.register import STATE_WORDS
 from licence_service.core.states import LicenceState, stands
 from trustapp.wiring import Suite
 from trustcore import audit
-from trustcore.report import Verdict
+from trustcore.report import Report, Verdict
 
 __all__ = ["Cell", "Notice", "Table", "applications", "audit_trail", "certificates", "licences", "machines", "seals"]
 
 _PAGE = 50
+_CHECK = "check"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,15 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """What can be done on a page, by following a link."""
+
+    href: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """What a page lists; headings are pairs of Chinese and English."""
 
@@ -52,6 +62,11 @@ class Table:
     rows: Sequence[tuple[Cell, ...]]
     next_page: str = ""
     notice: Notice | None = None
+    action: Action | None = None
+
+
+def _number(after: str | None) -> int | None:
+    return int(after) if after and after.isdigit() else None
 
 
 def machines(suite: Suite) -> Table:
@@ -80,7 +95,7 @@ def machines(suite: Suite) -> Table:
 
 def certificates(suite: Suite, after: str | None) -> Table:
     """Certificates, newest first."""
-    page = suite.ca.certificates(before=int(after) if after else None, limit=_PAGE)
+    page = suite.ca.certificates(before=_number(after), limit=_PAGE)
     looks = {"good": "valid", "revoked": "invalid"}
     return Table(
         heading=("证书", "Certificates"),
@@ -143,7 +158,7 @@ def seals(suite: Suite, after: str | None) -> Table:
 
 def licences(suite: Suite, after: str | None) -> Table:
     """Licences, newest first."""
-    page = suite.licences.recent(before=int(after) if after else None, limit=_PAGE)
+    page = suite.licences.recent(before=_number(after), limit=_PAGE)
     return Table(
         heading=("电子证照", "E-licences"),
         columns=(("持证主体", "Holder"), ("标识", "Identifier"), ("状态", "State"), ("签发时间", "Issued at")),
@@ -166,15 +181,16 @@ def _state(state: LicenceState) -> Cell:
 
 
 def audit_trail(suite: Suite, after: str | None) -> Table:
-    """The audit trail, newest first, and whether its chain is whole."""
+    """The audit trail, newest first; with ``check`` for ``after``, whether its whole chain holds."""
+    notice = None
     with suite.database.transaction() as session:
-        report = audit.verify_chain(session)
-        page = audit.rows(session, before=int(after) if after else None, limit=_PAGE)
-    step = report.steps[0]
-    kind = "" if report.verdict is Verdict.VALID else "error"
+        if after == _CHECK:
+            notice = _chain_notice(audit.verify_chain(session))
+        page = audit.rows(session, before=_number(after), limit=_PAGE)
     return Table(
         heading=("审计", "Audit trail"),
-        notice=Notice(kind=kind, zh=step.zh, en=step.en),
+        notice=notice,
+        action=Action(href=f"?after={_CHECK}", zh="检查审计链", en="Check the chain"),
         columns=(("序号", "No."), ("时间", "Time"), ("操作者", "Actor"), ("行为", "Action"), ("对象", "Subject"),
                  ("事实", "Facts")),
         rows=[
@@ -190,3 +206,8 @@ def audit_trail(suite: Suite, after: str | None) -> Table:
         ],
         next_page=f"?after={page[-1].number}" if len(page) == _PAGE else "",
     )  # fmt: skip
+
+
+def _chain_notice(report: Report) -> Notice:
+    step = report.steps[0]
+    return Notice(kind="" if report.verdict is Verdict.VALID else "error", zh=step.zh, en=step.en)
