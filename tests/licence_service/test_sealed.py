@@ -27,7 +27,7 @@ ALL = (Form.OFD, Form.PDF, Form.SM2_PDF)
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
-    made = make_suite(tmp_path_factory.mktemp("seals"))
+    made = make_suite(f"sqlite:///{tmp_path_factory.mktemp('seals') / 'seals.db'}")
     yield made
     made.database.close()
 
