@@ -1,9 +1,6 @@
 """Issuing: profiles, idempotence, refusals, deaths in the middle, threads."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
 
 import pytest
 from cryptography import x509 as pyca
@@ -28,6 +25,7 @@ from trustcore.x509.names import DistinguishedName
 from trustcore.x509.requests import build_request
 
 from support.authority import EPOCH, SUBJECT, YEARS, Died, Office, serial
+from support.threads import at_once
 
 _REASON = RevocationReason.CESSATION_OF_OPERATION
 SIGNING = {"digital_signature", "content_commitment"}
@@ -47,17 +45,6 @@ BITS = (
 def rows(office: Office) -> list[CertificateRow]:
     with office.database.transaction() as session:
         return list(session.scalars(select(CertificateRow).order_by(CertificateRow.id)))
-
-
-def at_once(count: int, act: Callable[[int], object]) -> list[object]:
-    start = Barrier(count)
-
-    def one(number: int) -> object:
-        start.wait()
-        return act(number)
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(one, range(count)))
 
 
 @pytest.mark.parametrize("authority", ["sm2-issuing", "rsa-issuing"])

@@ -24,6 +24,8 @@ _CONSTRUCTED = 0x20
 _HIGH_TAG = 0x1F
 _INDEFINITE = 0x80
 _MAX_LENGTH_OCTETS = 4
+_MAX_OID_OCTETS = 256
+"""Far above any in use; the time to print a number grows with the square of its length."""
 _STRING_ENCODINGS = {0x0C: "utf-8", 0x13: "ascii", 0x16: "ascii", 0x1A: "ascii", 0x1C: "utf-32-be", 0x1E: "utf-16-be"}
 _LAST_CENTURY = 50
 
@@ -108,8 +110,8 @@ class Node:
     def oid(self) -> str:
         """An OBJECT IDENTIFIER in dotted form."""
         content = self.expect(0x06).content
-        if not content or content[-1] & 0x80:
-            raise _malformed("an object identifier is cut short", "oid", self.offset)
+        if not content or content[-1] & 0x80 or len(content) > _MAX_OID_OCTETS:
+            raise _malformed("an object identifier is cut short or too long", "oid", self.offset)
         arcs: list[int] = []
         arc = 0
         for octet in content:
