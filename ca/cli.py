@@ -61,7 +61,11 @@ def _add_lists(app: typer.Typer, open_service: Callable[[], AbstractContextManag
     def crl(authority: str, out: Annotated[Path, typer.Option(help="File to write the DER to.")]) -> None:
         """Write the CRL in force."""
         with open_service() as service:
-            out.write_bytes(service.crl(authority))
+            crl_der = service.crl(authority)
+        try:
+            out.write_bytes(crl_der)
+        except OSError as error:
+            raise NotFoundError(f"{out} cannot be written: {error.strerror}.", code="ca.crl.file") from error
 
 
 def _add_acts(app: typer.Typer, open_service: Callable[[], AbstractContextManager[CaService]]) -> None:

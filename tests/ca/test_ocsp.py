@@ -178,8 +178,8 @@ def test_openssl_asks_and_verifies(office: Office, tmp_path: Path, digest: str) 
     (tmp_path / "response").write_bytes(office.service.ocsp((tmp_path / "request").read_bytes()))
     answer = openssl(
         "ocsp", "-no_nonce", "-reqin", tmp_path / "request", "-respin", tmp_path / "response",
-        "-CAfile", tmp_path / "root", "-verify_other", tmp_path / "issuing", *what, "-attime", str(int(EPOCH.timestamp())),
-        "-validity_period", str(200 * 366 * 86400),
+        "-CAfile", tmp_path / "root", "-verify_other", tmp_path / "issuing", *what,
+        "-attime", str(int(EPOCH.timestamp())), "-validity_period", str(200 * 366 * 86400),
     )  # fmt: skip
     assert "Response verify OK" in answer
     assert "leaf: good" in answer
