@@ -10,10 +10,13 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from ca.web.api import create_api
+from trustcore.asn1 import encoder
+from trustcore.asn1.reader import parse
 from trustcore.crypto.algorithms import DigestAlgorithm
 from trustcore.crypto.digests import sm3
 from trustcore.errors import UnauthenticatedError
 from trustcore.web.auth import Principal
+from trustcore.x509 import extensions as ext
 from trustcore.x509.certificate import Certificate, encode_pem, load_pem_bundle
 from trustcore.x509.crl import Crl, RevocationReason
 from trustcore.x509.names import DistinguishedName
@@ -217,6 +220,18 @@ def test_ocsp_by_post_and_by_get(client: TestClient, office: Office) -> None:
 def test_what_is_no_ocsp_request_gets_malformed_request(client: TestClient, content: bytes, media_type: str) -> None:
     answer = client.post("/ca/ocsp", content=content, headers={"Content-Type": media_type})
     assert (answer.status_code, answer.content) == (200, bytes.fromhex("30030a0101"))
+
+
+def test_a_request_above_16_kib_is_not_read(client: TestClient, office: Office) -> None:
+    """The same request with padding in an extension that means nothing, below and above the limit."""
+    request = parse(ocsp_request([CertificateId.of(1, office.authority("sm2-issuing"))]))[0][0].raw
+    answers = []
+    for length in (1000, 17_000):
+        padding = ext.encode_extensions([ext.Extension(oid="1.2.3", value_der=bytes(length))])
+        query = encoder.sequence(encoder.sequence(request, encoder.explicit(2, padding)))
+        answers.append(client.post("/ca/ocsp", content=query, headers=OCSP).content)
+    assert OcspResponse.from_der(answers[0])
+    assert answers[1] == bytes.fromhex("30030a0101")
 
 
 @pytest.mark.parametrize("query", ["x", "文", "AAAA", "%25%25", "A" * 20000])

@@ -7,11 +7,13 @@ from cryptography import x509 as pyca
 from sqlalchemy import func, select
 
 from ca.models import AuthorityRow, CertificateRow
+from ca.service import CaService
 from trustcore import audit
-from trustcore.crypto.algorithms import KeyAlgorithm
+from trustcore.crypto.algorithms import DigestAlgorithm, KeyAlgorithm
 from trustcore.errors import BusyError, ConflictError, NotFoundError, RejectedError
 from trustcore.report import Verdict
 from trustcore.x509.certificate import Certificate
+from trustcore.x509.cms import SignedData
 from trustcore.x509.crl import Crl, RevocationReason
 from trustcore.x509.names import DistinguishedName
 
@@ -148,12 +150,23 @@ def test_a_revoked_delegate_is_replaced_and_its_key_too(office: Office) -> None:
         found = [v.serial_number for v in views if v.authority == "sm2-issuing"]
         return [Certificate.from_der(office.service.certificate("sm2-issuing", number)) for number in found]
 
+    office.found("sm2-issuing", "sm2-root")
+    elsewhere = office.another_process()
     old = stamping()[0]
+    assert old in _carried(elsewhere)
     office.service.revoke("sm2-issuing", serial(old), reason=RevocationReason.KEY_COMPROMISE)
     office.found("sm2-issuing", "sm2-root")
     new = stamping()
     assert len(new) == 2
     assert new[0].public_key_der != old.public_key_der
+    assert new[0] in _carried(office.service)
+    office.clock.now += timedelta(minutes=5)
+    assert new[0] in _carried(elsewhere)
     office.restart()
     office.found("sm2-issuing", "sm2-root")
     assert stamping() == new
+
+
+def _carried(service: CaService) -> tuple[Certificate, ...]:
+    """What a time stamp carries."""
+    return SignedData.from_der(service.timestamp_token("sm2-issuing", DigestAlgorithm.SM3, bytes(32))).certificates

@@ -255,6 +255,31 @@ def test_eight_threads_with_one_request_get_one_certificate(office: Office) -> N
     assert len(rows(office)) == before + 1
 
 
+def test_of_two_processes_that_complete_one_reservation_the_first_stands(office: Office) -> None:
+    """SM2 signatures differ each time, and nobody may hold a certificate that the database does not."""
+    csr = office.request()
+    elsewhere: list[Certificate] = []
+    office.keys.weakness.meanwhile = lambda: elsewhere.append(
+        Certificate.from_der(
+            office.another_process().issue("sm2-issuing", csr, profile="document-signer", request_id="r1")
+        )
+    )
+    assert [office.issue(csr=csr)] == elsewhere
+    assert rows(office)[-1].certificate_der == elsewhere[0].der
+
+
+def test_a_reservation_that_is_closed_while_its_certificate_is_signed_is_not_completed(office: Office) -> None:
+    def close() -> None:
+        office.clock.now += timedelta(hours=2)
+        assert office.service.close_reservations(older_than=timedelta(hours=1)) == 1
+
+    office.keys.weakness.meanwhile = close
+    with pytest.raises(ConflictError) as refused:
+        office.issue()
+    assert refused.value.code == "ca.request.closed"
+    assert office.service.certificates(limit=1)[0].state == "closed"
+
+
 def test_serial_numbers_differ_and_cannot_be_guessed(office: Office) -> None:
     """RFC 5280 §4.1.2.2; CA/Browser Forum BR §7.1: at least 64 random bits."""
     csr = office.request()

@@ -1,6 +1,6 @@
 """A certification authority on a database of its own, with keys in memory that can be told to fail or to die."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -47,6 +47,8 @@ class Weakness:
     """The process ends when the signature was made."""
     wrong: bool = False
     """Signatures are of something else."""
+    meanwhile: Callable[[], object] | None = None
+    """What happens elsewhere after the next signature was made."""
 
 
 class FrailSigner:
@@ -76,6 +78,9 @@ class FrailSigner:
         signature = self._signer.sign(message + b"?" if self._weakness.wrong else message)
         if self._weakness.dies_after:
             raise Died
+        if self._weakness.meanwhile is not None:
+            act, self._weakness.meanwhile = self._weakness.meanwhile, None
+            act()
         return signature
 
     def sign_digest(self, message_digest: bytes) -> bytes:
