@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def test_threads_that_record_at_once_make_one_chain(either: Database) -> None:
 
 def test_a_database_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
     missing = Database(f"sqlite:///{tmp_path / 'no such folder' / 'test.db'}")
-    with pytest.raises(BusyError) as caught:
+    with closing(missing), pytest.raises(BusyError) as caught:
         missing.ping()
     assert caught.value.code == "database.unavailable"
 
@@ -74,7 +75,7 @@ def test_a_database_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
 def test_a_database_whose_disk_is_full_says_so(tmp_path: Path) -> None:
     full = Database(f"sqlite:///{tmp_path / 'test.db'}")
     full.create_tables()
-    with pytest.raises(BusyError) as caught, full.transaction() as session:
+    with closing(full), pytest.raises(BusyError) as caught, full.transaction() as session:
         session.execute(text("PRAGMA max_page_count = 1"))
         for number in range(2000):
             audit.record(session, at=WHEN, actor="x" * 200, action="test.done", subject=str(number))
