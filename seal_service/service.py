@@ -1,6 +1,7 @@
 """Use cases of the seal service: make, look up, suspend, revoke, stamp, sign, verify."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +14,7 @@ from seal_service.core.placement import Placement
 from seal_service.core.seal import SealSpec, SealState
 from seal_service.documents import ofd_preparation, pdf_preparation
 from seal_service.making import Maker
-from seal_service.material_cache import MaterialCache
+from seal_service.material_cache import Material, MaterialCache
 from seal_service.models import SealRow, UseRow
 from seal_service.pdf.embedding import Form
 from seal_service.ports import Certificates, Timestamps
@@ -23,7 +24,7 @@ from seal_service.verifying import verify_document
 from trustcore import audit
 from trustcore.crypto.algorithms import SignatureAlgorithm
 from trustcore.database import Database
-from trustcore.errors import ConflictError, MalformedError, RejectedError
+from trustcore.errors import ConflictError, MalformedError, NotFoundError, RejectedError
 from trustcore.report import Report
 from trustcore.signing import Keys
 
@@ -244,8 +245,14 @@ class SealService:
         return verify_document(data, self.policy(crls))
 
     def policy(self, crls: Sequence[bytes] = ()) -> VerificationPolicy:
-        """Trust in the roots of this installation, with the CRLs in force."""
-        known = [self._material.get(a) for a in (self.settings.sm2_authorities, self.settings.rsa_authorities)]
+        """Trust in the roots of this installation, with the CRLs in force.
+
+        A hierarchy that was not founded yet is trusted for nothing: files under it cannot be told.
+        """
+        known: list[Material] = []
+        for authorities in (self.settings.sm2_authorities, self.settings.rsa_authorities):
+            with suppress(NotFoundError):
+                known.append(self._material.get(authorities))
         return VerificationPolicy(
             roots=tuple(material.root for material in known),
             crls=(*crls, *(crl for material in known for crl in material.travels.crls)),

@@ -120,10 +120,19 @@ def _add_serve(app: typer.Typer, invocation: _Invocation) -> None:
         """启动门户与全部接口。 Serve the portal and all interfaces."""
         with invocation.suite() as suite:
             address = suite.settings.public_url
-        Console(stderr=True).print(f"信印 Xinyin {VERSION}: {address}  (Ctrl+C 停止 stops)", highlight=False)
-        chosen = tuple(filter(None, only.split(",")))
-        environment = data_environment(invocation.config, invocation.data)
-        run_server(tuple(host or LOOPBACK), port, workers=workers, only=chosen, environment=environment)
+
+        def announce() -> None:
+            console = Console(stderr=True)
+            console.print(f"信印 Xinyin {VERSION}: {address}  (Ctrl+C 停止 stops)", highlight=False)
+
+        run_server(
+            tuple(host or LOOPBACK),
+            port,
+            workers=workers,
+            only=tuple(filter(None, only.split(","))),
+            environment=data_environment(invocation.config, invocation.data),
+            announce=announce,
+        )
 
 
 def main() -> None:

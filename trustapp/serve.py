@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import uvicorn
@@ -20,7 +20,13 @@ _BACKLOG = 2048
 
 
 def run_server(
-    hosts: tuple[str, ...], port: int, *, workers: int, only: tuple[str, ...], environment: Mapping[str, str]
+    hosts: tuple[str, ...],
+    port: int,
+    *,
+    workers: int,
+    only: tuple[str, ...],
+    environment: Mapping[str, str],
+    announce: Callable[[], None],
 ) -> None:
     """Serve until the process is told to stop (SIGINT, SIGTERM).
 
@@ -30,6 +36,7 @@ def run_server(
         workers: server processes.
         only: which services; all when empty.
         environment: what each server process reads its settings from.
+        announce: called as soon as connections are taken.
 
     Raises:
         BusyError: ``serve.port`` when the port is taken.
@@ -40,6 +47,7 @@ def run_server(
         raise MalformedError(f"there is no service {unknown[0]}; there are {known}", code="serve.only")
     os.environ.update(environment, XINYIN_ONLY=",".join(only))
     sockets = _listen(hosts, port)
+    announce()
     config = uvicorn.Config(
         "trustapp.asgi:build", factory=True, workers=workers, log_config=None, access_log=False,
         server_header=False, proxy_headers=False, loop="uvloop", http="httptools", timeout_graceful_shutdown=10,
