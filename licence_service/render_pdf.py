@@ -211,7 +211,7 @@ class _Writer:
 
     def add_stream(self, entries: bytes, data: bytes, *, compress: bool = True) -> int:
         if compress:
-            data, entries = zlib.compress(data, 6), entries + b"/Filter /FlateDecode "
+            data, entries = zlib.compress(data, 1), entries + b"/Filter /FlateDecode "
         return self.add(b"<< %s/Length %d >>\nstream\n%s\nendstream" % (entries, len(data), data))
 
     def finish(self, catalogue: int, info: int) -> bytes:

@@ -16,6 +16,8 @@ from ofd.fonts import FontStack
 __all__ = ["LicenceDocument", "qr_boxes"]
 
 _QUIET_ZONE_MODULES = 2
+_MASK = 2
+"""One mask for all codes (ISO/IEC 18004 §7.8): a reader takes any, and trying all eight costs most of the making."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,7 @@ def qr_boxes(place: Box, address: str) -> tuple[Box, ...]:
 
     Two modules of the quiet zone are inside ``place``; the form leaves more than the other two blank around it.
     """
-    code = segno.make(address, error="m", micro=False)
+    code = segno.make(address, error="m", micro=False, mask=_MASK)
     rows = [[bool(module) for module in row] for row in code.matrix_iter(border=_QUIET_ZONE_MODULES)]
     size_mm = place.width_mm / len(rows)
     boxes = []

@@ -55,6 +55,12 @@ class FontFace:
         self._font = hb.Font(self._face)
         self._prepared: hb.Face | None = None
         self._lock = Lock()
+        self._glyphs: dict[str, int] = {}
+        self._advances: dict[str, float] = {}
+        self._units_per_em = int(self._face.upem)
+        extents = self._font.get_font_extents("ltr")
+        self._ascent = float(extents.ascender) / self._units_per_em
+        self._descent = -float(extents.descender) / self._units_per_em
 
     @classmethod
     def open(cls, path: Path | str, *, index: int = 0) -> "FontFace":
@@ -78,21 +84,24 @@ class FontFace:
     @property
     def units_per_em(self) -> int:
         """Font units in one em."""
-        return int(self._face.upem)
+        return self._units_per_em
 
     @property
     def ascent(self) -> float:
         """Height above the baseline that lines should leave, in em."""
-        return float(self._font.get_font_extents("ltr").ascender) / self.units_per_em
+        return self._ascent
 
     @property
     def descent(self) -> float:
         """Depth below the baseline, in em, positive."""
-        return -float(self._font.get_font_extents("ltr").descender) / self.units_per_em
+        return self._descent
 
     def glyph(self, char: str) -> int:
         """Glyph number of a character, 0 when the face has none."""
-        return self._font.get_nominal_glyph(ord(char)) or 0
+        glyph = self._glyphs.get(char)
+        if glyph is None:
+            glyph = self._glyphs[char] = self._font.get_nominal_glyph(ord(char)) or 0
+        return glyph
 
     def covers(self, char: str) -> bool:
         """Whether the face has a glyph for this character (one code point)."""
@@ -104,7 +113,11 @@ class FontFace:
         Raises:
             RejectedError: ``ofd.font.missing-glyph``.
         """
-        return float(self._font.get_glyph_h_advance(self._require(char))) / self.units_per_em
+        advance = self._advances.get(char)
+        if advance is None:
+            advance = float(self._font.get_glyph_h_advance(self._require(char))) / self._units_per_em
+            self._advances[char] = advance
+        return advance
 
     def outline(self, char: str) -> tuple[PathCommand, ...]:
         """Outline of a character, in em, y upward; empty for a blank.
@@ -159,6 +172,8 @@ class FontStack:
         if not faces:
             raise RejectedError("At least one font is needed.", code="ofd.font.none")
         self.faces = tuple(faces)
+        self._chosen: dict[str, FontFace] = {}
+        self._advances: dict[str, float] = {}
 
     def face_for(self, char: str) -> FontFace:
         """The first face that has the character.
@@ -166,10 +181,13 @@ class FontStack:
         Raises:
             RejectedError: ``ofd.font.missing-glyph``, with the character and its code point in ``facts``.
         """
-        for face in self.faces:
-            if face.covers(char):
-                return face
-        raise _missing_glyph(char)
+        chosen = self._chosen.get(char)
+        if chosen is None:
+            chosen = next((face for face in self.faces if face.covers(char)), None)
+            if chosen is None:
+                raise _missing_glyph(char)
+            self._chosen[char] = chosen
+        return chosen
 
     def covers(self, char: str) -> bool:
         """Whether any face has the character."""
@@ -177,7 +195,10 @@ class FontStack:
 
     def advance(self, char: str) -> float:
         """Horizontal advance in em, in the face that sets the character."""
-        return self.face_for(char).advance(char)
+        advance = self._advances.get(char)
+        if advance is None:
+            advance = self._advances[char] = self.face_for(char).advance(char)
+        return advance
 
     def width(self, text: str) -> float:
         """Sum of the advances of a text in em."""

@@ -32,7 +32,8 @@ __all__ = ["Limits", "Package", "write_package"]
 _DOS_DATE = 0x21
 """1 January 1980: files of a package carry no time of their own."""
 _VERSION_NEEDED = 20
-_COMPRESSION = 6
+_COMPRESSION = 1
+"""Of zlib; 6 saves 4 % of a licence and takes three times as long."""
 _OFFSET_POSITION = 42
 """Of the local header's offset in a central record."""
 

@@ -240,8 +240,7 @@ def wrap(text: str, width_em: float, advance: Advance) -> tuple[str, ...]:
     """
     lines: list[str] = []
     line, used = "", 0.0
-    for token in _tokens(text, width_em, advance):
-        width = sum(advance(c) for c in token)
+    for token, width in _tokens(text, width_em, advance):
         hangs = token in _NO_LINE_START and used <= width_em
         if line and used + width > width_em and not hangs:
             tail = line[-1] if len(line) > 1 and line[-1] in _NO_LINE_END else ""
@@ -252,9 +251,11 @@ def wrap(text: str, width_em: float, advance: Advance) -> tuple[str, ...]:
     return (*lines, line) if line else tuple(lines)
 
 
-def _tokens(text: str, width_em: float, advance: Advance) -> Iterator[str]:
+def _tokens(text: str, width_em: float, advance: Advance) -> Iterator[tuple[str, float]]:
+    """Words and single characters, with their widths."""
     for token in _TOKENS.findall(text):
-        if sum(advance(c) for c in token) > width_em:
-            yield from token
+        width = advance(token) if len(token) == 1 else sum(map(advance, token))
+        if width > width_em:
+            yield from ((char, advance(char)) for char in token)
         else:
-            yield token
+            yield token, width

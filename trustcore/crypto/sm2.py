@@ -11,6 +11,7 @@ and e are computed here and libcrypto sees 32-byte digests only; the DER of a si
 import hmac
 import secrets
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeVar
 
 from trustcore.asn1 import encoder
@@ -52,6 +53,8 @@ _T = TypeVar("_T")
 _SIZE = 32
 _POINT_SIZE = 65
 _UNCOMPRESSED = 4
+_LONGEST_REMEMBERED = 256
+"""In octets, of a public key that is kept read; an SM2 key has 91."""
 _SPKI_PREFIX = encoder.sequence(
     encoder.sequence(encoder.oid(EC_PUBLIC_KEY), encoder.oid(SM2_CURVE)), encoder.bit_string(bytes(_POINT_SIZE))
 )[:-_POINT_SIZE]
@@ -70,11 +73,18 @@ def public_key_der(public_point: bytes) -> bytes:
 
 def public_point(public_key: bytes) -> bytes:
     """The point of a DER SubjectPublicKeyInfo; also where the algorithm itself is the curve's OID (GM/T 0015-2023)."""
+    return (_remembered_point if len(public_key) <= _LONGEST_REMEMBERED else _read_point)(public_key)
+
+
+def _read_point(public_key: bytes) -> bytes:
     algorithm, key = parse(public_key).expect(0x30).children[:2]
     oids = {child.oid() for child in algorithm.children if child.tag == 0x06}
     if SM2_CURVE not in oids:
         raise _bad_key("the public key is not an SM2 key")
     return key.bit_string()
+
+
+_remembered_point = lru_cache(maxsize=256)(_read_point)
 
 
 def z_value(public_point: bytes, identifier: bytes = DEFAULT_ID) -> bytes:

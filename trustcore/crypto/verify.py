@@ -1,5 +1,7 @@
 """Verification with a public key: one entrance for all algorithms of the table."""
 
+from functools import lru_cache
+
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -18,6 +20,10 @@ _HASHES: dict[DigestAlgorithm, hashes.HashAlgorithm] = {
     DigestAlgorithm.SHA384: hashes.SHA384(),
     DigestAlgorithm.SHA512: hashes.SHA512(),
 }
+_REMEMBERED = 4096
+"""How many answers are kept: the same certificates and CRLs come with every document."""
+_LONGEST_REMEMBERED = 4096
+"""In octets, of a key or a signature; longer ones are of no algorithm of the table."""
 _MIN_RSA_BITS = 2048
 """GM/T 0054 and NIST SP 800-131A refuse shorter moduli."""
 
@@ -33,14 +39,25 @@ def verify(public_key_der: bytes, algorithm: SignatureAlgorithm, message: bytes,
             point = sm2.public_point(public_key_der)
         except MalformedError:
             return False
-        return sm2.verify(point, message, signature)
+        return verify_digest(public_key_der, algorithm, sm2.message_digest(point, message), signature)
     return verify_digest(public_key_der, algorithm, digest(SIGNATURES[algorithm].digest, message), signature)
 
 
 def verify_digest(
     public_key_der: bytes, algorithm: SignatureAlgorithm, message_digest: bytes, signature: bytes
 ) -> bool:
-    """Whether ``signature`` over a digest is right; for SM2 the digest is e = SM3(Z ‖ M)."""
+    """Whether ``signature`` over a digest is right; for SM2 the digest is e = SM3(Z ‖ M).
+
+    The answer depends on the arguments alone and is remembered for the last few thousand of them.
+    """
+    if max(len(public_key_der), len(message_digest), len(signature)) > _LONGEST_REMEMBERED:
+        return _verify_digest(public_key_der, algorithm, message_digest, signature)
+    return _remembered(public_key_der, algorithm, message_digest, signature)
+
+
+def _verify_digest(
+    public_key_der: bytes, algorithm: SignatureAlgorithm, message_digest: bytes, signature: bytes
+) -> bool:
     if algorithm is SignatureAlgorithm.SM2_SM3:
         try:
             return sm2.verify_digest(sm2.public_point(public_key_der), message_digest, signature)
@@ -54,6 +71,9 @@ def verify_digest(
         return _verify_with(key, algorithm, message_digest, signature)
     except (InvalidSignature, ValueError):
         return False
+
+
+_remembered = lru_cache(maxsize=_REMEMBERED)(_verify_digest)
 
 
 def _verify_with(key: PublicKeyTypes, algorithm: SignatureAlgorithm, message_digest: bytes, signature: bytes) -> bool:

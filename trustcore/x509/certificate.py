@@ -6,23 +6,24 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from trustcore.asn1 import reader
 from trustcore.crypto.algorithms import signature_by_oid
 from trustcore.crypto.digests import sha256
 from trustcore.crypto.verify import verify
 from trustcore.errors import MalformedError
+from trustcore.remembered import Remembered
 from trustcore.x509 import extensions as ext
 from trustcore.x509 import oids
 from trustcore.x509.names import DistinguishedName
 from trustcore.x509.public_keys import PublicKeyInfo
 
-__all__ = ["Certificate", "decode_pem", "encode_pem", "is_signed_by", "load_pem_bundle"]
+__all__ = ["Certificate", "decode_pem", "encode_pem", "is_signed_by", "load_pem_bundle", "signed_parts"]
 
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s(.*?)-----END \1-----", re.DOTALL)
 _T = TypeVar("_T")
-_SEQUENCE, _INTEGER, _VERSION, _EXTENSIONS = 0x30, 0x02, 0xA0, 0xA3
+_SEQUENCE, _INTEGER, _BIT_STRING, _VERSION, _EXTENSIONS = 0x30, 0x02, 0x03, 0xA0, 0xA3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,18 +57,25 @@ class Certificate:
     authority_key_identifier: bytes | None = field(repr=False, compare=False)
 
     @classmethod
-    def from_der(cls, der: bytes) -> Self:
+    def from_der(cls, der: bytes) -> "Certificate":
         """Read a certificate.
 
         Raises:
             MalformedError: ``asn1.…`` or ``x509.…``, also when an extension the product understands cannot be read.
         """
-        return cls.from_node(reader.parse(der))
+        known = _KNOWN.get(der)
+        return cls.from_node(reader.parse(der)) if known is None else known
 
     @classmethod
-    def from_node(cls, node: reader.Node) -> Self:
+    def from_node(cls, node: reader.Node) -> "Certificate":
         """Read a certificate that is part of something larger. Raises ``MalformedError``."""
-        tbs = node.expect(_SEQUENCE)[0].expect(_SEQUENCE)
+        raw = node.raw
+        known = _KNOWN.get(raw)
+        return _KNOWN.put(raw, cls._read(node)) if known is None else known
+
+    @classmethod
+    def _read(cls, node: reader.Node) -> "Certificate":
+        tbs, algorithm, signature = signed_parts(node)
         first = 1 if tbs[0].tag == _VERSION else 0
         validity = tbs[first + 3].expect(_SEQUENCE)
         wrapped = tbs.find(_EXTENSIONS)
@@ -90,9 +98,9 @@ class Certificate:
             not_after=validity[1].time(),
             public_key_der=public_key_der,
             public_key=PublicKeyInfo.from_der(public_key_der),
-            signature_algorithm_oid=node[1].expect(_SEQUENCE)[0].oid(),
-            has_one_algorithm=tbs[first + 1].expect(_SEQUENCE).raw == node[1].raw,
-            signature=node[2].bit_string(),
+            signature_algorithm_oid=algorithm[0].oid(),
+            has_one_algorithm=tbs[first + 1].expect(_SEQUENCE).raw == algorithm.raw,
+            signature=signature.bit_string(),
             extensions=extensions,
             is_ca=is_ca,
             path_length=path_length,
@@ -105,7 +113,7 @@ class Certificate:
         )
 
     @classmethod
-    def from_pem(cls, pem: bytes | str) -> Self:
+    def from_pem(cls, pem: bytes | str) -> "Certificate":
         """Read the first certificate of a PEM text (RFC 7468 §5). Raises ``MalformedError``."""
         data = pem.encode() if isinstance(pem, str) else pem
         for label, der in decode_pem(data):
@@ -167,6 +175,7 @@ class Certificate:
         )
 
 
+_KNOWN: Remembered[Certificate] = Remembered(count=512, longest=16_384)
 _CERTIFICATE_LABELS = {"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"}
 _ALSO_READ: dict[str, Callable[[bytes], tuple[str, ...]]] = {
     oids.CRL_DISTRIBUTION_POINTS: ext.read_distribution_urls,
@@ -177,6 +186,17 @@ _ALSO_READ: dict[str, Callable[[bytes], tuple[str, ...]]] = {
 
 def _optional(read: Callable[[bytes], _T], value_der: bytes | None, default: _T) -> _T:
     return default if value_der is None else read(value_der)
+
+
+def signed_parts(node: reader.Node) -> tuple[reader.Node, reader.Node, reader.Node]:
+    """What is signed, the algorithm and the signature: the three parts of a certificate, a request or a CRL.
+
+    Raises:
+        MalformedError: ``x509.signed.parts`` for other parts: nothing protects what would stand beside the three.
+    """
+    if [child.tag for child in node.expect(_SEQUENCE).children] != [_SEQUENCE, _SEQUENCE, _BIT_STRING]:
+        raise MalformedError("The signed object has not three parts", code="x509.signed.parts")
+    return node[0], node[1], node[2]
 
 
 def is_signed_by(issuer: Certificate, algorithm_oid: str, message: bytes, signature: bytes) -> bool:

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Self
 
 from trustcore.asn1 import encoder, reader
 from trustcore.crypto.algorithms import SignatureAlgorithm
 from trustcore.errors import MalformedError
+from trustcore.remembered import Remembered
 from trustcore.x509 import extensions as ext
 from trustcore.x509 import oids
 from trustcore.x509.build import signature_identifier, x509_time
-from trustcore.x509.certificate import Certificate, decode_pem, is_signed_by
+from trustcore.x509.certificate import Certificate, decode_pem, is_signed_by, signed_parts
 from trustcore.x509.names import DistinguishedName
 
 __all__ = ["Crl", "CrlTemplate", "RevocationReason", "RevokedEntry", "crl_tbs", "load_crl"]
@@ -107,10 +107,15 @@ class Crl:
     """Whether the list or an entry has a critical extension that is not understood (delta and indirect CRLs too)."""
 
     @classmethod
-    def from_der(cls, der: bytes) -> Self:
+    def from_der(cls, der: bytes) -> "Crl":
         """Read a DER CRL. Raises ``MalformedError``."""
-        node = reader.parse(der).expect(_SEQUENCE)
-        tbs = node[0].expect(_SEQUENCE)
+        known = _KNOWN.get(der)
+        return _KNOWN.put(der, cls._read(der)) if known is None else known
+
+    @classmethod
+    def _read(cls, der: bytes) -> "Crl":
+        node = reader.parse(der)
+        tbs, algorithm, signature = signed_parts(node)
         first = 1 if tbs[0].tag == _INTEGER else 0
         rest = tbs.children[first + 3 :]
         next_update = rest[0].time() if rest and rest[0].tag in _TIMES else None
@@ -128,9 +133,9 @@ class Crl:
             next_update=next_update,
             number=reader.parse(number).integer() if number else None,
             authority_key_identifier=ext.read_authority_key_identifier(key_id) if key_id else None,
-            signature_algorithm_oid=node[1].expect(_SEQUENCE)[0].oid(),
-            has_one_algorithm=tbs[first].expect(_SEQUENCE).raw == node[1].raw,
-            signature=node[2].bit_string(),
+            signature_algorithm_oid=algorithm[0].oid(),
+            has_one_algorithm=tbs[first].expect(_SEQUENCE).raw == algorithm.raw,
+            signature=signature.bit_string(),
             extensions=extensions,
             entries=entries,
             has_unknown_critical=odd_entry or any(e.critical and e.oid not in _UNDERSTOOD for e in extensions),
@@ -157,6 +162,7 @@ class Crl:
         return self.entries.get(serial_number)
 
 
+_KNOWN: Remembered[Crl] = Remembered(count=64, longest=262_144)
 _UNDERSTOOD = {oids.AUTHORITY_KEY_IDENTIFIER, oids.CRL_NUMBER, oids.ISSUING_DISTRIBUTION_POINT}
 _ENTRY_UNDERSTOOD = {oids.REASON_CODE, oids.INVALIDITY_DATE}
 
