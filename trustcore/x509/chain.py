@@ -141,13 +141,20 @@ class _Search:
         if len(path) == MAX_PATH_LENGTH:
             return
         for issuer in self._candidates:
-            if issuer in path or not _may_issue(issuer, path[-1]) or self._checks_left == 0:
+            if self._checks_left == 0 or not _may_issue(issuer, path[-1]) or _stands_in(path, issuer):
                 continue
             self._checks_left -= 1
             if path[-1].is_issued_by(issuer):
                 yield from self._extend((*path, issuer))
             else:
                 self.wrong_signature = True
+
+
+def _stands_in(path: tuple[Certificate, ...], issuer: Certificate) -> bool:
+    """Whether this authority is in the path already, by another certificate too (RFC 4158 §2.4.2)."""
+    return any(
+        item.public_key_der == issuer.public_key_der and item.subject.matches(issuer.subject) for item in path
+    )  # fmt: skip
 
 
 def _may_issue(issuer: Certificate, certificate: Certificate) -> bool:

@@ -205,7 +205,10 @@ class SingleResponse:
             reason = _reason(code[0].integer()) if code else None
         elif status.tag not in {_GOOD, _UNKNOWN}:
             raise MalformedError("An OCSP response has an unknown status", code="x509.ocsp.status")
-        next_update = next((child[0].time() for child in node.children[3:] if child.tag == 0xA0), None)
+        rest = {child.tag: child for child in node.children[3:]}
+        next_update = rest[0xA0][0].time() if 0xA0 in rest else None
+        if 0xA1 in rest and any(extension.critical for extension in ext.read_extensions(rest[0xA1][0])):
+            raise MalformedError("An OCSP answer has an unknown critical extension", code="x509.ocsp.critical")
         names = {_GOOD: CertificateStatus.GOOD, _REVOKED: CertificateStatus.REVOKED}
         return cls(
             certificate_id=CertificateId.from_node(node[0]),

@@ -35,6 +35,8 @@ class PurposeRule:
     """One of these OIDs, where extendedKeyUsage is there; empty when it does not matter."""
     purpose_required: bool = False
     """Whether extendedKeyUsage has to be there."""
+    refused: frozenset[str] = frozenset()
+    """None of these OIDs, unless extendedKeyUsage allows any purpose."""
 
 
 _SIGNING = frozenset({"digitalSignature", "nonRepudiation"})
@@ -49,13 +51,14 @@ RULES = {
         key_usages=_SIGNING,
         purposes=_DOCUMENTS,
     ),
-    # A certificate for documents only (RFC 9336) does not make seals: else whoever seals could make seals.
+    # A certificate for documents (RFC 9336) does not make seals: else whoever seals could make seals.
     KeyPurpose.SEAL_MAKING: PurposeRule(
         zh="制作电子印章",
         en="making seals",
         clause="GB/T 38540-2020 §6; GB/T 20518-2018 §5.2.4.2.3",
         key_usages=_SIGNING,
         purposes=_GENERAL,
+        refused=frozenset({oids.PURPOSE_DOCUMENT_SIGNING}),
     ),
     KeyPurpose.DOCUMENT_SIGNING: PurposeRule(
         zh="签署文件", en="signing documents", clause="RFC 9336 §3.2", key_usages=_SIGNING, purposes=_DOCUMENTS
@@ -100,7 +103,8 @@ def purpose_problem(certificate: Certificate, purpose: KeyPurpose) -> str:
         return "keyUsage does not allow it"
     if rule.purpose_required and rule.purposes.isdisjoint(purposes):
         return "extendedKeyUsage does not name it"
-    if purposes and rule.purposes and rule.purposes.isdisjoint(purposes):
+    refused = not rule.refused.isdisjoint(purposes) and oids.ANY_EXTENDED_KEY_USAGE not in purposes
+    if refused or (purposes and rule.purposes and rule.purposes.isdisjoint(purposes)):
         return "extendedKeyUsage allows other purposes only"
     if purpose is KeyPurpose.TIME_STAMPING:
         extension = certificate.extension(oids.EXTENDED_KEY_USAGE)

@@ -9,7 +9,7 @@ from trustcore.errors import MalformedError, RejectedError
 from trustcore.signing import Signer
 from trustcore.x509 import oids
 from trustcore.x509.build import signed
-from trustcore.x509.certificate import decode_pem
+from trustcore.x509.certificate import decode_pem, signed_parts
 from trustcore.x509.extensions import Extension, encode_extensions, read_extensions
 from trustcore.x509.names import DistinguishedName
 from trustcore.x509.public_keys import PublicKeyInfo
@@ -56,18 +56,18 @@ def parse_request(data: bytes) -> CertificationRequest:
         RejectedError: ``x509.request.algorithm`` when the algorithm, or the size of the key, is not accepted;
             ``x509.request.signature`` when the signature is not right.
     """
-    node = reader.parse(_der(data)).expect(_SEQUENCE)
-    information = node[0].expect(_SEQUENCE)
+    node = reader.parse(_der(data))
+    information, algorithm, signature = signed_parts(node)
     public_key_der = information[2].expect(_SEQUENCE).raw
     public_key = PublicKeyInfo.from_der(public_key_der)
-    details = signature_by_oid(node[1].expect(_SEQUENCE)[0].oid())
+    details = signature_by_oid(algorithm[0].oid())
     if details is None or not public_key.serves(details.algorithm):
         raise RejectedError(
             "The request's key or signature algorithm is not accepted: use SM2 with SM3, RSA of at least 2048 bits "
             "with SHA-2, or P-256 with SHA-256",
             code="x509.request.algorithm",
         )
-    if not verify(public_key_der, details.algorithm, information.raw, node[2].bit_string()):
+    if not verify(public_key_der, details.algorithm, information.raw, signature.bit_string()):
         raise RejectedError("The signature of the request is not right", code="x509.request.signature")
     return CertificationRequest(
         der=node.raw,
