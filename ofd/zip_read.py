@@ -65,18 +65,32 @@ def inflate(data: bytes, record: CentralRecord) -> bytes:
         MalformedError: ``ofd.package.entry-damaged``, naming the entry.
     """
     packed = data[record.data_offset : record.data_offset + record.compressed_size]
-    content = packed
-    if record.method == DEFLATED:
-        stream = zlib.decompressobj(-zlib.MAX_WBITS)
-        try:
-            content = stream.decompress(packed, record.size + 1)
-        except zlib.error as error:
-            raise _damaged(record.name) from error
-        if not stream.eof or stream.unused_data or stream.unconsumed_tail:
-            raise _damaged(record.name)
-    if len(content) != record.size or zlib.crc32(content) != record.crc32:
+    content = packed if record.method != DEFLATED else _inflate(packed, record.size)
+    if content is None or len(content) != record.size or zlib.crc32(content) != record.crc32:
+        raise _damaged(record.name)
+    if record.method == DEFLATED and _inflate(_without_highest_bit(packed), record.size) == content:
         raise _damaged(record.name)
     return content
+
+
+def _inflate(packed: bytes, size: int) -> bytes | None:
+    """What ``packed`` unpacks to, if that is at most ``size`` octets and nothing is left over."""
+    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        content = stream.decompress(packed, size + 1)
+    except zlib.error:
+        return None
+    return None if not stream.eof or stream.unused_data or stream.unconsumed_tail else content
+
+
+def _without_highest_bit(packed: bytes) -> bytes:
+    """The same octets, the highest bit that is set in the last one cleared.
+
+    Where that makes no difference, the bits that fill up the last octet (RFC 1951 §3.1.1), which nothing protects,
+    were not all zero.
+    """
+    last = packed[-1] if packed else 0
+    return packed[:-1] + bytes((last ^ (1 << last.bit_length() >> 1),)) if last else b""
 
 
 def _end_record(data: bytes) -> tuple[int, int, int]:

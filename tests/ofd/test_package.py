@@ -259,3 +259,20 @@ def test_zip64_is_refused() -> None:
     data = bytearray(zipped(("OFD.xml", b"1")))
     struct.pack_into("<HH", data, len(data) - 14, 0xFFFF, 0xFFFF)
     assert refusal(bytes(data)) == "ofd.package.zip64"
+
+
+def test_bits_behind_a_deflated_entry_are_refused() -> None:
+    """The last octet of a deflate stream is filled up with bits that no checksum and no signature covers."""
+    good = write_package(FILES)
+    record = next(item for item in zipfile.ZipFile(io.BytesIO(good)).infolist() if item.compress_type)
+    last = record.header_offset + LOCAL.size + len(record.filename.encode()) + record.compress_size - 1
+    assert Package(good).read(record.filename) == FILES[record.filename]
+    free = range(good[last].bit_length(), 8)
+    assert free
+
+    for bit in free:
+        padded = bytearray(good)
+        padded[last] |= 1 << bit
+        with pytest.raises(MalformedError) as caught:
+            Package(bytes(padded)).read(record.filename)
+        assert caught.value.code == "ofd.package.entry-damaged"
