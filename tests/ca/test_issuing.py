@@ -22,6 +22,7 @@ from trustcore.x509.certificate import Certificate, encode_pem
 from trustcore.x509.chain import KeyPurpose, validate_chain
 from trustcore.x509.crl import RevocationReason
 from trustcore.x509.names import DistinguishedName
+from trustcore.x509.purposes import purpose_problem
 from trustcore.x509.requests import build_request
 
 from support.authority import EPOCH, SUBJECT, YEARS, Died, Office, serial
@@ -88,6 +89,21 @@ def test_what_is_issued_passes_validation_with_the_published_lists(office: Offic
         purpose=KeyPurpose.SEAL_SIGNING,
     )
     assert result.status is Status.PASSED
+
+
+@pytest.mark.parametrize(
+    ("profile", "purposes"),
+    [
+        ("seal-maker", {"seal-making", "seal-signing", "document-signing"}),
+        ("seal-signer", {"seal-signing", "document-signing"}),
+        ("document-signer", {"seal-signing", "document-signing"}),
+        ("time-stamping", {"time-stamping"}),
+        ("ocsp-responder", {"ocsp-signing"}),
+    ],
+)
+def test_a_profile_serves_its_purposes_only(office: Office, profile: str, purposes: set[str]) -> None:
+    certificate = office.issue(profile=profile)
+    assert {str(p) for p in KeyPurpose if not purpose_problem(certificate, p)} == purposes
 
 
 def test_a_request_id_gives_one_certificate_and_refuses_another_body(office: Office) -> None:
