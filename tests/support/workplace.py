@@ -54,6 +54,15 @@ class Workplace:
             out, err = process.communicate(timeout=_TIMEOUT_SECONDS)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
+    def program(
+        self, command: list[str], *, cwd: Path, environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Another program that has ended."""
+        return subprocess.run(
+            command, cwd=cwd, env={**os.environ, **environment}, check=False, capture_output=True, text=True,
+            timeout=_TIMEOUT_SECONDS,
+        )  # fmt: skip
+
     def demo(self, rows: Path) -> subprocess.CompletedProcess[str]:
         """The main job over an export."""
         return self.run("demo", "--rows", str(rows), "--out", "demo")
