@@ -11,7 +11,7 @@ from ca.authorities import Authority
 from trustcore.crypto.algorithms import KeyAlgorithm, SignatureAlgorithm
 from trustcore.database import Database
 from trustcore.errors import NotFoundError, RejectedError
-from trustcore.signing import Keys, Signer
+from trustcore.signing import Keys, Signer, ensure_key
 from trustcore.x509.certificate import Certificate
 from trustcore.x509.names import DistinguishedName
 from trustcore.x509.requests import build_request
@@ -117,7 +117,7 @@ class Delegates:
         """The newest certificate of a key, a new one when its end is near; ``None`` when one was revoked."""
         sm2 = authority.signer.algorithm is SignatureAlgorithm.SM2_SM3
         algorithm = KeyAlgorithm.SM2 if sm2 else self._key_algorithm
-        signer = self._keys.signer(self._keys.find(label) or self._keys.generate(label, algorithm))
+        signer = self._keys.signer(ensure_key(self._keys, label, algorithm))
         subject = DistinguishedName.of({"C": "CN", "O": "Xinyin", "CN": f"{authority.subject} {_TITLES[profile]}"})
         csr_der = build_request(signer, subject)
         generation = 0

@@ -21,7 +21,7 @@ from trustcore import audit
 from trustcore.crypto.algorithms import DIGESTS, DigestAlgorithm, KeyAlgorithm
 from trustcore.database import Database
 from trustcore.errors import ConflictError, MalformedError, NotFoundError, RejectedError, TrustError
-from trustcore.signing import Keys
+from trustcore.signing import Keys, ensure_key
 from trustcore.x509 import ocsp, tsp
 from trustcore.x509.crl import RevocationReason
 from trustcore.x509.names import DistinguishedName
@@ -267,7 +267,7 @@ class CaService:
         self, name: str, *, subject: DistinguishedName, algorithm: KeyAlgorithm, parent: str | None, lifetime: timedelta
     ) -> Authority:
         above = self._authorities.get(parent) if parent else None
-        key_uri = self._key(f"ca-{name}", algorithm)
+        key_uri = ensure_key(self._keys, f"ca-{name}", algorithm)
         signer = self._keys.signer(key_uri)
         request = Request(
             subject=subject,
@@ -288,9 +288,6 @@ class CaService:
                 )
                 audit.record(session, at=now, actor=_SYSTEM, action="ca.authority.founded", subject=name)
         return self._authorities.get(name)
-
-    def _key(self, label: str, algorithm: KeyAlgorithm) -> str:
-        return self._keys.find(label) or self._keys.generate(label, algorithm)
 
     def _issuer(self, authority: Authority) -> Issuer:
         return Issuer(

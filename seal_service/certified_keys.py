@@ -14,8 +14,8 @@ from seal_service.ports import Certificates
 from trustcore import audit
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.database import Database
-from trustcore.errors import ConflictError, InternalError
-from trustcore.signing import Keys, Signer
+from trustcore.errors import InternalError
+from trustcore.signing import Keys, Signer, ensure_key
 from trustcore.x509.certificate import Certificate
 from trustcore.x509.names import DistinguishedName
 from trustcore.x509.requests import build_request
@@ -65,7 +65,7 @@ class CertifiedKeys:
     def _obtain(self, order: KeyOrder) -> KeyRow:
         row = self._load(order.label)
         if row is None:
-            key_uri = self._key(order)
+            key_uri = ensure_key(self._keys, order.label, order.algorithm)
             request_der = build_request(self._keys.signer(key_uri), order.subject)
             row = self._reserve(order, key_uri, request_der)
         if row.certificate_der is None:
@@ -95,18 +95,6 @@ class CertifiedKeys:
         if certificate.public_key_der != signer.public_key_der:
             raise InternalError("The certificate is about another key.", code="seal.key.other")
         return CertifiedKey(signer=signer, certificate=certificate)
-
-    def _key(self, order: KeyOrder) -> str:
-        key_uri = self._keys.find(order.label)
-        if key_uri is not None:
-            return key_uri
-        try:
-            return self._keys.generate(order.label, order.algorithm)
-        except ConflictError:  # another process made it between the two calls
-            key_uri = self._keys.find(order.label)
-            if key_uri is None:
-                raise
-            return key_uri
 
     def _load(self, label: str) -> KeyRow | None:
         with self._database.transaction() as session:

@@ -7,8 +7,8 @@ from sso.core import jose
 from sso.core.jose import KeySet, TokenType
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.crypto.digests import sha256
-from trustcore.errors import ConflictError, InternalError
-from trustcore.signing import Keys, Signer
+from trustcore.errors import InternalError
+from trustcore.signing import Keys, Signer, ensure_key
 
 __all__ = ["Keyring"]
 
@@ -45,7 +45,7 @@ class Keyring:
     def _open(self) -> tuple[Signer, KeySet]:
         with self._lock:
             if self._opened is None:
-                signer = self._keys.signer(self._find_or_generate())
+                signer = self._keys.signer(ensure_key(self._keys, self._label, KeyAlgorithm.EC_P256))
                 previous = [self._keys.signer(self._find(label)) for label in self._previous_labels]
                 jwks = tuple(jose.public_jwk(one.public_key_der) for one in (signer, *previous))
                 self._opened = signer, KeySet(jwks)
@@ -56,12 +56,3 @@ class Keyring:
         if uri is None:
             raise InternalError("A token signing key of the settings does not exist.", code="sso.key.not-found")
         return uri
-
-    def _find_or_generate(self) -> str:
-        found = self._keys.find(self._label)
-        if found is not None:
-            return found
-        try:
-            return self._keys.generate(self._label, KeyAlgorithm.EC_P256)
-        except ConflictError:  # another process was the first
-            return self._find(self._label)

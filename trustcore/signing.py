@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from trustcore.crypto.algorithms import KeyAlgorithm, SignatureAlgorithm
+from trustcore.errors import ConflictError
 
-__all__ = ["Keys", "Signer"]
+__all__ = ["Keys", "Signer", "ensure_key"]
 
 
 class Signer(Protocol):
@@ -64,3 +65,17 @@ class Keys(Protocol):
 
     def random(self, length: int) -> bytes:
         """Random octets from a machine."""
+
+
+def ensure_key(keys: Keys, label: str, algorithm: KeyAlgorithm) -> str:
+    """URI of the key with this label, made when there is none; of two that ask at once both get the same key."""
+    found = keys.find(label)
+    if found is not None:
+        return found
+    try:
+        return keys.generate(label, algorithm)
+    except ConflictError:
+        found = keys.find(label)
+        if found is None:
+            raise
+        return found

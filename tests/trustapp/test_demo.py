@@ -176,3 +176,19 @@ def test_a_full_disk_is_said_in_one_sentence_and_the_job_goes_on_later(
     done = workplace.demo(export(2))
     assert done.returncode == 0, done.stderr
     assert _serials(workplace) == [1, 2]
+
+
+@pytest.mark.slow
+def test_two_jobs_at_once_share_everything(workplace: Workplace, export: Callable[[int], Path]) -> None:
+    rows = export(4)
+    first, second = (workplace.start("demo", "--rows", str(rows), "--out", f"demo-{number}") for number in (1, 2))
+    for process in (first, second):
+        _, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+
+    assert _serials(workplace) == [1, 2, 3, 4]
+    for table, count in (("seal_seal", 1), ("ca_authority", 4)):
+        assert workplace.query(f"SELECT count(*) FROM {table}") == [(count,)]  # noqa: S608 - names of tables
+    reports = [(workplace.path / f"demo-{number}" / "report.json").read_text("utf-8") for number in (1, 2)]
+    ours, theirs = ([licence["identifier"] for licence in json.loads(text)["licences"]] for text in reports)
+    assert ours == theirs
