@@ -1,18 +1,21 @@
 """Issuing a whole file of rows: resumable, and a bad row does not keep the good ones from being issued."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from licence_service.core.licence import Form, Licence
 from licence_service.core.rows import BadRow, Row
-from trustcore.errors import ConflictError, MalformedError, RejectedError, TrustError
+from licence_service.issuing import OF_ONE_LICENCE
+from trustcore.errors import TrustError
 
-__all__ = ["BatchResult", "Progress", "default_forms", "issue_rows", "row_request_id"]
+__all__ = ["TOGETHER", "BatchResult", "Progress", "default_forms", "issue_rows", "row_request_id"]
 
 Progress = Callable[[int, int], None]
 """Called with how many rows are done, and of how many."""
 
+TOGETHER = 16
+"""Rows that share the transactions of issuing: at most so many are sealed a second time when a process is killed."""
 _SM2_PDF_EVERY = 10
 _FIRST_ROW = 2
 
@@ -44,9 +47,12 @@ def row_request_id(row: Row) -> str:
 
 
 def issue_rows(
-    rows: tuple[Row, ...], issue: Callable[[Row], Licence], progress: Progress, total: int
+    rows: tuple[Row, ...],
+    issue: Callable[[Sequence[Row]], Sequence[Licence | TrustError]],
+    progress: Progress,
+    total: int,
 ) -> tuple[list[Licence], list[BadRow]]:
-    """Issue row after row.
+    """Issue rows, some at a time.
 
     What a rule refuses becomes a ``BadRow``; when a machine or the disk cannot serve, the run stops with that error,
     which then names the row.
@@ -55,21 +61,27 @@ def issue_rows(
     bad: list[BadRow] = []
     done = total - len(rows)
     progress(done, total)
-    for row in rows:
-        try:
-            licences.append(issue(row))
-        except (RejectedError, ConflictError, MalformedError) as error:
-            bad.append(_bad_row(row, error))
-        except TrustError as error:
-            raise type(error)(
-                f"Row {row.number}: {error.detail.rstrip('.')}. The {len(licences)} licences of the rows before it stay"
-                " issued; run the same command again to go on.",
-                code=error.code,
-                **{**error.facts, "row": row.number},
-            ) from error
-        done += 1
-        progress(done, total)
+    for start in range(0, len(rows), TOGETHER):
+        together = rows[start : start + TOGETHER]
+        for row, answer in zip(together, issue(together), strict=True):
+            if isinstance(answer, OF_ONE_LICENCE):
+                bad.append(_bad_row(row, answer))
+            elif isinstance(answer, TrustError):
+                raise _stop(row, answer, len(licences)) from answer
+            else:
+                licences.append(answer)
+            done += 1
+            progress(done, total)
     return licences, bad
+
+
+def _stop(row: Row, error: TrustError, issued: int) -> TrustError:
+    return type(error)(
+        f"Row {row.number}: {error.detail.rstrip('.')}. The {issued} licences of the rows before it stay"
+        " issued; run the same command again to go on.",
+        code=error.code,
+        **{**error.facts, "row": row.number},
+    )
 
 
 def _bad_row(row: Row, error: TrustError) -> BadRow:

@@ -1,7 +1,10 @@
 """Reserve → sign → record: how one licence comes to be, whatever is cut off where."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+
+from sqlalchemy.orm import Session
 
 from licence_service import store
 from licence_service.core.identifiers import LicenceIdentifier, build_identifier
@@ -10,7 +13,7 @@ from licence_service.core.record import LicenceRecord
 from licence_service.core.request import IssueRequest
 from licence_service.core.states import LicenceState
 from licence_service.models import DocumentRow, LicenceRow
-from licence_service.ports import Documents, Seals
+from licence_service.ports import Documents, Seals, Unsealed
 from licence_service.render_ofd import render_ofd
 from licence_service.render_pdf import render_pdf
 from licence_service.rendering import LicenceDocument
@@ -20,16 +23,31 @@ from ofd.fonts import FontStack
 from trustcore import audit
 from trustcore.crypto.digests import sm3
 from trustcore.database import Database
-from trustcore.errors import ConflictError, InternalError, RejectedError
+from trustcore.errors import ConflictError, InternalError, MalformedError, RejectedError, TrustError
 from trustcore.protection import FieldCipher
 from trustcore.report import Verdict
 
-__all__ = ["Issuing"]
+__all__ = ["OF_ONE_LICENCE", "Issuing"]
 
 _SERIAL_DIGITS = 10
 _VERSION = "001"
 _TOKEN_BYTES = 16
+OF_ONE_LICENCE = (RejectedError, ConflictError, MalformedError)
+"""Errors that say something about one licence; others say that nothing can be issued now."""
+_SEALED_AS = {Form.OFD: "ofd", Form.PDF: "pades", Form.SM2_PDF: "gm"}
 _COMPLETABLE = (LicenceState.PENDING_SEAL, LicenceState.VALID)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Job:
+    """One licence while it is issued."""
+
+    row: LicenceRow
+    record: LicenceRecord
+    actor: str
+    missing: list[Form] = field(default_factory=list)
+    made: list[DocumentRow] = field(default_factory=list)
+    error: TrustError | None = None
 
 
 class Issuing:
@@ -58,46 +76,105 @@ class Issuing:
 
     def issue(self, request: IssueRequest) -> Licence:
         """Reserve the number, seal the files, record the licence; see ``LicenceService.issue``."""
-        if request.record.registration_authority != self._settings.issuer_name:
-            raise RejectedError(
-                f"The registration authority is not {self._settings.issuer_name}, whose seal would be put on it.",
-                code="licence.issuer.other",
-                field="登记机关",
-            )
-        return self._complete(self._reserve(request), request.record, request.actor)
+        return _only(self.issue_many([request]))
+
+    def issue_many(self, requests: Sequence[IssueRequest]) -> tuple[Licence | TrustError, ...]:
+        """Issue licences together; every request is answered in its place, with its licence or with what refused it.
+
+        One transaction reserves all numbers, one records all licences, and sealing is between the two. When a machine
+        or the disk cannot serve, what was sealed before is recorded, and the rest is answered with that error.
+        """
+        answers = self._reserve(requests)
+        jobs = list({id(answer): answer for answer in answers if isinstance(answer, _Job)}.values())
+        licences = dict(zip(map(id, jobs), self._complete(jobs), strict=True))
+        return tuple(licences[id(answer)] if isinstance(answer, _Job) else answer for answer in answers)
 
     def resume(self, row: LicenceRow, actor: str) -> Licence:
         """Finish a licence whose number was reserved."""
-        return self._complete(row, record_of(row, self._cipher), actor)
+        job = _Job(row=row, record=record_of(row, self._cipher), actor=actor)
+        self._look_up([job])
+        return _only(self._complete([job]))
 
-    def _reserve(self, request: IssueRequest) -> LicenceRow:
-        """Transaction 1: the number, the token, what will be made, and the audit row."""
-        lookup = self._cipher.lookup(request.canonical())
+    def _reserve(self, requests: Sequence[IssueRequest]) -> list[_Job | TrustError]:
+        """Transaction 1: numbers, tokens, what will be made, and the audit rows; a request made before has its own."""
+        lookups = [self._cipher.lookup(request.canonical()) for request in requests]
+        found: dict[int, LicenceRow | TrustError] = {}
         with self._database.transaction() as session:
-            if row := store.by_request(session, request.request_id):
-                return self._repeated(row, request, lookup)
-        # A text that cannot be printed is refused before it costs a number.
-        self._document_of(self._new_row(request, lookup, 0), request.record).page  # noqa: B018 - composes it
+            known = store.by_requests(session, [request.request_id for request in requests])
+            for index, request in enumerate(requests):
+                if refusal := self._other_issuer(request):
+                    found[index] = refusal
+                elif earlier := known.get(request.request_id):
+                    found[index] = self._repeated(earlier, request, lookups[index])
+        for index, request in enumerate(requests):
+            if index not in found and (problem := self._unprintable(request)):
+                found[index] = problem
+        fresh = [index for index in range(len(requests)) if index not in found]
+        if fresh:
+            found.update(self._number({index: (requests[index], lookups[index]) for index in fresh}))
+        jobs: dict[int, _Job] = {}
+        for index, row in found.items():
+            if isinstance(row, LicenceRow):
+                jobs.setdefault(row.id, _Job(row=row, record=requests[index].record, actor=requests[index].actor))
+        self._look_up(list(jobs.values()))
+        answers = [found[index] for index in range(len(requests))]
+        return [jobs[answer.id] if isinstance(answer, LicenceRow) else answer for answer in answers]
+
+    def _number(self, requests: Mapping[int, tuple[IssueRequest, str]]) -> dict[int, LicenceRow | TrustError]:
+        """Give new requests their numbers, under the lock of their counters."""
+        found: dict[int, LicenceRow | TrustError] = {}
         with self._database.transaction() as session:
-            serial = store.next_serial(
-                session, type_code=request.record.licence_type.code, issuer_code=self._settings.issuer_code
-            )
-            # Asked again under the counter's lock: another process may have taken the same request meanwhile.
-            if row := store.by_request(session, request.request_id):
-                return self._repeated(row, request, lookup)
-            row = self._new_row(request, lookup, serial)
-            session.add(row)
+            codes = sorted({request.record.licence_type.code for request, _ in requests.values()})
+            issuer = self._settings.issuer_code
+            counters = {code: store.counter(session, type_code=code, issuer_code=issuer) for code in codes}
+            # Asked again under the counters' lock: another process may have taken the same request meanwhile.
+            known = store.by_requests(session, [request.request_id for request, _ in requests.values()])
+            rows: list[tuple[LicenceRow, str]] = []
+            for index, (request, lookup) in requests.items():
+                if earlier := known.get(request.request_id):
+                    found[index] = self._repeated(earlier, request, lookup)
+                    continue
+                counter = counters[request.record.licence_type.code]
+                counter.last += 1
+                row = self._new_row(request, lookup, counter.last)
+                found[index] = known[request.request_id] = row
+                rows.append((row, request.actor))
+            session.add_all(row for row, _ in rows)
             session.flush()
-            audit.record(
-                session, at=row.reserved_at, actor=request.actor, action="licence.number.reserved",
-                subject=row.identifier, facts={"forms": ",".join(row.forms)},
-            )  # fmt: skip
-        return row
+            for row, actor in rows:
+                audit.record(
+                    session, at=row.reserved_at, actor=actor, action="licence.number.reserved",
+                    subject=row.identifier, facts={"forms": ",".join(row.forms)},
+                )  # fmt: skip
+        return found
 
-    def _repeated(self, row: LicenceRow, request: IssueRequest, lookup: str) -> LicenceRow:
+    def _other_issuer(self, request: IssueRequest) -> RejectedError | None:
+        if request.record.registration_authority == self._settings.issuer_name:
+            return None
+        return RejectedError(
+            f"The registration authority is not {self._settings.issuer_name}, whose seal would be put on it.",
+            code="licence.issuer.other",
+            field="登记机关",
+        )
+
+    def _unprintable(self, request: IssueRequest) -> TrustError | None:
+        """What keeps a text from being printed; asked before it costs a number."""
+        identifier = _identifier(request.record.licence_type.code, self._settings.issuer_code, 0)
+        document = LicenceDocument(
+            record=request.record, identifier=identifier, issuer=self._settings.issuer_name, address="",
+            created_at=self._clock(), fonts=self._fonts,
+        )  # fmt: skip
+        try:
+            document.page  # noqa: B018 - composes it
+        except TrustError as error:
+            return error
+        return None
+
+    @staticmethod
+    def _repeated(row: LicenceRow, request: IssueRequest, lookup: str) -> LicenceRow | ConflictError:
         forms = [str(form) for form in request.forms if form not in row.forms]
         if row.request_lookup != lookup or (forms and not request.may_add_forms):
-            raise ConflictError("This request was made before with other contents.", code="licence.request.other-body")
+            return ConflictError("This request was made before with other contents.", code="licence.request.other-body")
         if forms and LicenceState(row.state) in _COMPLETABLE:
             row.forms = [*row.forms, *forms]
         return row
@@ -139,67 +216,100 @@ class Issuing:
             fonts=self._fonts,
         )
 
-    def _complete(self, row: LicenceRow, record: LicenceRecord, actor: str) -> Licence:
-        """Seal what is missing, file by file, then transaction 2."""
+    def _look_up(self, jobs: Sequence[_Job]) -> None:
+        """See what is missing of licences that were reserved."""
         with self._database.transaction() as session:
-            made = {document.form for document in store.documents(session, row.id)}
-        missing = [Form(form) for form in row.forms if form not in made]
-        if missing and LicenceState(row.state) not in _COMPLETABLE:
-            raise ConflictError(
-                f"The licence is {row.state}; no more files are made of it.", code="licence.state.closed",
-                state=row.state,
-            )  # fmt: skip
-        document = self._document_of(row, record)
-        for form in missing:
-            self._make(row, document, form, actor)
-        return self._record_issue(row, actor)
+            made = store.documents(session, [job.row.id for job in jobs])
+        for job in jobs:
+            job.missing = [Form(form) for form in job.row.forms if form not in made[job.row.id]]
+            if job.missing and LicenceState(job.row.state) not in _COMPLETABLE:
+                job.error = ConflictError(
+                    f"The licence is {job.row.state}; no more files are made of it.", code="licence.state.closed",
+                    state=job.row.state,
+                )  # fmt: skip
 
-    def _make(self, row: LicenceRow, document: LicenceDocument, form: Form, actor: str) -> None:
-        sealed = self._seal(document, form)
+    def _complete(self, jobs: Sequence[_Job]) -> tuple[Licence | TrustError, ...]:
+        """Seal what is missing, then transaction 2."""
+        rendered = [(job, form, document) for job in jobs for form, document in self._render(job)]
+        sealed = self._seals.stamp(self._settings.seal_id, [document for _, _, document in rendered])
+        stopped: TrustError | None = None
+        for (job, form, _), answer in zip(rendered, sealed, strict=True):
+            job.error = job.error or stopped
+            if job.error is None:
+                try:
+                    job.made.append(self._keep(job.row, form, answer))
+                except TrustError as error:
+                    job.error = error
+                    stopped = None if isinstance(error, OF_ONE_LICENCE) else error
+        return self._record(jobs)
+
+    def _render(self, job: _Job) -> Iterator[tuple[Form, Unsealed]]:
+        """The missing files without seal."""
+        if job.error is not None or not job.missing:
+            return
+        document = self._document_of(job.row, job.record)
+        try:
+            place = document.page.seal
+            box_mm = (place.x_mm, place.y_mm, place.width_mm, place.height_mm)
+            for form in job.missing:
+                data = render_ofd(document) if form is Form.OFD else render_pdf(document)
+                yield form, Unsealed(form=_SEALED_AS[form], data=data, box_mm=box_mm)
+        except TrustError as error:
+            job.error = error
+
+    def _keep(self, row: LicenceRow, form: Form, sealed: bytes | TrustError) -> DocumentRow:
+        """Verify a sealed file and put it into the store."""
+        if isinstance(sealed, TrustError):
+            raise sealed
         report = self._seals.verify(sealed) if self._settings.verify_on_issue else None
         if report is not None and report.verdict is Verdict.INVALID:
             raise InternalError(
                 f"The verifier refuses a {form} just sealed: {report.problems[0].en}.", code="licence.document.invalid"
             )
-        now = self._clock()
-        info = DocumentRow(
+        return DocumentRow(
             licence_id=row.id,
             form=str(form),
             sha256=self._documents.put(sealed),
             sm3=sm3(sealed).hex(),
             size_bytes=len(sealed),
-            created_at=now,
+            created_at=self._clock(),
             report=report.as_json() if report else None,
         )
-        with self._database.transaction() as session:
-            if store.add_document(session, info):
-                audit.record(
-                    session, at=now, actor=actor, action="licence.document.sealed", subject=row.identifier,
-                    facts={"form": str(form), "sha256": info.sha256},
-                )  # fmt: skip
 
-    def _seal(self, document: LicenceDocument, form: Form) -> bytes:
-        place = document.page.seal
-        box_mm = (place.x_mm, place.y_mm, place.width_mm, place.height_mm)
-        if form is Form.OFD:
-            return self._seals.stamp_ofd(self._settings.seal_id, render_ofd(document), box_mm=box_mm)
-        pdf = render_pdf(document)
-        return self._seals.stamp_pdf(
-            self._settings.seal_id, pdf, form="pades" if form is Form.PDF else "gm", box_mm=box_mm
-        )
-
-    def _record_issue(self, row: LicenceRow, actor: str) -> Licence:
-        """Transaction 2: the licence is valid from now on, and all its forms are made."""
-        now = self._clock()
+    def _record(self, jobs: Sequence[_Job]) -> tuple[Licence | TrustError, ...]:
+        """Transaction 2: the files that were made; licences of which all files are made are valid from now on."""
+        if not jobs:
+            return ()
         with self._database.transaction() as session:
-            stored = store.by_identifier(session, row.identifier, lock=True)
-            if stored is not None and stored.state == LicenceState.PENDING_SEAL:
-                stored.state, stored.state_changed_at, stored.issued_at = str(LicenceState.VALID), now, now
-                audit.record(
-                    session, at=now, actor=actor, action="licence.issued", subject=row.identifier,
-                    facts={"forms": ",".join(stored.forms)},
-                )  # fmt: skip
-            return view(session, stored, self._cipher)
+            rows = store.by_ids(session, [job.row.id for job in jobs])
+            kept = store.documents(session, rows)
+            for job in jobs:
+                self._record_one(session, job, rows[job.row.id], kept[job.row.id])
+            return tuple(job.error or view(rows[job.row.id], kept[job.row.id].values(), self._cipher) for job in jobs)
+
+    def _record_one(self, session: Session, job: _Job, row: LicenceRow, kept: dict[str, DocumentRow]) -> None:
+        # Another process may have recorded a file of the same form first, which then counts.
+        for info in (info for info in job.made if info.form not in kept):
+            session.add(info)
+            kept[info.form] = info
+            audit.record(
+                session, at=info.created_at, actor=job.actor, action="licence.document.sealed", subject=row.identifier,
+                facts={"form": info.form, "sha256": info.sha256},
+            )  # fmt: skip
+        if job.error is None and row.state == LicenceState.PENDING_SEAL:
+            now = self._clock()
+            row.state, row.state_changed_at, row.issued_at = str(LicenceState.VALID), now, now
+            audit.record(
+                session, at=now, actor=job.actor, action="licence.issued", subject=row.identifier,
+                facts={"forms": ",".join(row.forms)},
+            )  # fmt: skip
+
+
+def _only(answers: Sequence[Licence | TrustError]) -> Licence:
+    (answer,) = answers
+    if isinstance(answer, TrustError):
+        raise answer
+    return answer
 
 
 def _identifier(type_code: str, issuer_code: str, serial: int) -> LicenceIdentifier:

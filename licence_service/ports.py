@@ -1,30 +1,38 @@
 """What the licence service needs from others."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from trustcore.errors import TrustError
 from trustcore.report import Report
 
-__all__ = ["Documents", "Seals"]
+__all__ = ["Documents", "Seals", "Unsealed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsealed:
+    """A document that waits for its seal."""
+
+    form: str
+    """``ofd``; or for a PDF ``pades`` (RSA, PAdES) or ``gm`` (SM2, ``GM.sm2seal``)."""
+    data: bytes = field(repr=False)
+    box_mm: tuple[float, float, float, float]
+    """x, y, width, height of the seal's picture from the top left of the first page."""
 
 
 class Seals(Protocol):
     """The department's seals. Safe to share between threads."""
 
-    def stamp_ofd(self, seal_id: str, package: bytes, *, box_mm: tuple[float, float, float, float]) -> bytes:
-        """Seal a whole OFD package; the picture goes onto the first page.
+    def stamp(self, seal_id: str, documents: Sequence[Unsealed]) -> tuple[bytes | TrustError, ...]:
+        """Seal documents; an OFD package as a whole.
 
-        Args:
-            seal_id: which seal.
-            package: an OFD without signature.
-            box_mm: x, y, width, height of the picture from the top left of the page.
+        Every document is answered in its place, sealed or with what kept it from being. After a failure that is not the
+        document's own, such as ``BusyError`` when no machine can sign, the rest is answered with the same.
 
         Raises:
             NotFoundError: there is no such seal.
-            BusyError: no machine can sign now.
         """
-
-    def stamp_pdf(self, seal_id: str, pdf: bytes, *, form: str, box_mm: tuple[float, float, float, float]) -> bytes:
-        """Seal a PDF; ``form`` is ``pades`` (RSA, PAdES) or ``gm`` (SM2, ``GM.sm2seal``), the rest as ``stamp_ofd``."""
 
     def verify(self, data: bytes) -> Report:
         """Verify a sealed OFD or PDF, found out from its content. Never raises for what the file holds."""

@@ -21,6 +21,8 @@ __all__ = ["render_pdf"]
 _POINTS_PER_MM = 72 / 25.4
 _NAMESPACE = "urn:xinyin:licence:gbt36903"
 _FONT_FLAGS_SYMBOLIC = 4
+_COMPRESSION = 1
+"""Of zlib; 6 saves 4 % of a licence and takes three times as long."""
 
 
 def render_pdf(document: LicenceDocument) -> bytes:
@@ -211,7 +213,7 @@ class _Writer:
 
     def add_stream(self, entries: bytes, data: bytes, *, compress: bool = True) -> int:
         if compress:
-            data, entries = zlib.compress(data, 1), entries + b"/Filter /FlateDecode "
+            data, entries = zlib.compress(data, _COMPRESSION), entries + b"/Filter /FlateDecode "
         return self.add(b"<< %s/Length %d >>\nstream\n%s\nendstream" % (entries, len(data), data))
 
     def finish(self, catalogue: int, info: int) -> bytes:

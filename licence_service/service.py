@@ -17,11 +17,11 @@ from licence_service.core.states import LicenceState, require_transition
 from licence_service.issuing import Issuing
 from licence_service.ports import Documents, Seals
 from licence_service.settings import LicenceSettings
-from licence_service.views import view
+from licence_service.views import stored_view
 from ofd.fonts import FontStack
 from trustcore import audit
 from trustcore.database import Database
-from trustcore.errors import ConflictError, NotFoundError, RejectedError
+from trustcore.errors import ConflictError, NotFoundError, RejectedError, TrustError
 from trustcore.protection import FieldCipher
 from trustcore.report import ReportBuilder
 
@@ -91,6 +91,14 @@ class LicenceService:
             IssueRequest(record=record, request_id=request_id, forms=tuple(dict.fromkeys(forms)), actor=actor)
         )
 
+    def issue_many(self, requests: Sequence[IssueRequest]) -> tuple[Licence | TrustError, ...]:
+        """Issue licences together, as :meth:`issue` does one; their transactions are shared.
+
+        Every request is answered in its place with its licence or with the error that :meth:`issue` raises. After a
+        failure that is not of one licence (``BusyError``, ``InternalError``) the rest is answered with the same.
+        """
+        return self._issuing.issue_many(requests)
+
     def issue_batch(
         self,
         data: bytes,
@@ -120,12 +128,15 @@ class LicenceService:
                 session, name=name[:200], sha256=hashlib.sha256(data).hexdigest(), row_count=total, now=self.clock()
             )
 
-        def issue(row: Row) -> Licence:
-            return self._issuing.issue(
-                IssueRequest(
-                    record=row.record, request_id=row_request_id(row), forms=forms(row), may_add_forms=True,
-                    actor=actor, batch_id=batch.id, row_number=row.number,
-                )
+        def issue(rows: Sequence[Row]) -> Sequence[Licence | TrustError]:
+            return self.issue_many(
+                [
+                    IssueRequest(
+                        record=row.record, request_id=row_request_id(row), forms=forms(row), may_add_forms=True,
+                        actor=actor, batch_id=batch.id, row_number=row.number,
+                    )
+                    for row in rows
+                ]
             )  # fmt: skip
 
         licences, refused = issue_rows(file.rows, issue, progress, total)
@@ -152,18 +163,18 @@ class LicenceService:
     def licence(self, identifier: str) -> Licence:
         """The licence with this identifier. Raises ``NotFoundError`` (``licence.not-found``)."""
         with self._database.transaction() as session:
-            return view(session, store.by_identifier(session, identifier), self._cipher)
+            return stored_view(session, store.by_identifier(session, identifier), self._cipher)
 
     def licence_by_token(self, token: str) -> Licence:
         """The licence whose QR code says ``token``, letters in either case. Raises ``NotFoundError``."""
         with self._database.transaction() as session:
-            return view(session, store.by_token(session, token.upper()), self._cipher)
+            return stored_view(session, store.by_token(session, token.upper()), self._cipher)
 
     def recent(self, *, before: int | None = None, limit: int = 50) -> tuple[Licence, ...]:
         """The newest licences, newest first; ``before`` is the ``number`` of the last one of the page before."""
         with self._database.transaction() as session:
             rows = store.recent(session, before=before, limit=min(limit, 500))
-            return tuple(view(session, row, self._cipher) for row in rows)
+            return tuple(stored_view(session, row, self._cipher) for row in rows)
 
     def document(self, identifier: str, form: Form) -> bytes:
         """The sealed file of a licence. Raises ``NotFoundError`` (``licence.not-found``, ``licence.form.not-made``)."""
@@ -197,7 +208,7 @@ class LicenceService:
                     session, at=now, actor=actor, action=f"licence.{target}", subject=identifier,
                     facts={"from": str(state)},
                 )  # fmt: skip
-            return view(session, row, self._cipher)
+            return stored_view(session, row, self._cipher)
 
     def verify(self, data: bytes) -> Verification:
         """Verify a file: what the general verifier says, whether it is ours, whether the licence stands now."""
@@ -207,7 +218,7 @@ class LicenceService:
         builder.facts.update(file_report.facts)
         with self._database.transaction() as session:
             row = store.by_document(session, hashlib.sha256(data).hexdigest())
-            licence = view(session, row, self._cipher) if row is not None else None
+            licence = stored_view(session, row, self._cipher) if row is not None else None
         state = licence.shown_state(self.clock()) if licence else None
         register_steps(builder, licence, state)
         return Verification(report=builder.build(), licence=licence, state=state)

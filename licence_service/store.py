@@ -12,14 +12,14 @@ from licence_service.core.states import LicenceState
 from licence_service.models import BatchRow, CounterRow, DocumentRow, LicenceRow, RowErrorRow
 
 __all__ = [
-    "add_document",
     "by_document",
     "by_identifier",
-    "by_request",
+    "by_ids",
+    "by_requests",
     "by_token",
     "close_batch",
+    "counter",
     "documents",
-    "next_serial",
     "open_batch",
     "pending",
     "recent",
@@ -27,25 +27,30 @@ __all__ = [
 ]
 
 
-def next_serial(session: Session, *, type_code: str, issuer_code: str) -> int:
-    """The next number of this issuer and type; given to nobody else once the transaction commits."""
+def counter(session: Session, *, type_code: str, issuer_code: str) -> CounterRow:
+    """The counter of this issuer and type, locked: numbers taken from it are given to nobody else after the commit."""
     key = (type_code, issuer_code)
-    counter = session.get(CounterRow, key, with_for_update=True)
-    if counter is None:
+    found = session.get(CounterRow, key, with_for_update=True)
+    if found is None:
         try:
             with session.begin_nested():
                 session.add(CounterRow(type_code=type_code, issuer_code=issuer_code, last=0))
         except IntegrityError:
             session.expire_all()
-        counter = session.get_one(CounterRow, key, with_for_update=True)
-    counter.last += 1
-    session.flush()
-    return counter.last
+        found = session.get_one(CounterRow, key, with_for_update=True)
+    return found
 
 
-def by_request(session: Session, request_id: str) -> LicenceRow | None:
-    """The licence reserved for a request."""
-    return session.scalars(select(LicenceRow).where(LicenceRow.request_id == request_id)).one_or_none()
+def by_requests(session: Session, request_ids: Iterable[str]) -> dict[str, LicenceRow]:
+    """The licences reserved for requests, by request."""
+    found = session.scalars(select(LicenceRow).where(LicenceRow.request_id.in_(list(request_ids))))
+    return {row.request_id: row for row in found}
+
+
+def by_ids(session: Session, ids: Iterable[int]) -> dict[int, LicenceRow]:
+    """Licences by their keys, which others do not change until the transaction ends."""
+    query = select(LicenceRow).where(LicenceRow.id.in_(list(ids))).order_by(LicenceRow.id).with_for_update()
+    return {row.id: row for row in session.scalars(query)}
 
 
 def by_identifier(session: Session, identifier: str, *, lock: bool = False) -> LicenceRow | None:
@@ -77,20 +82,13 @@ def recent(session: Session, *, before: int | None = None, limit: int = 50) -> l
     return list(session.scalars(query if before is None else query.where(LicenceRow.id < before)))
 
 
-def documents(session: Session, licence_id: int) -> list[DocumentRow]:
-    """The files of a licence, by form."""
-    query = select(DocumentRow).where(DocumentRow.licence_id == licence_id).order_by(DocumentRow.form)
-    return list(session.scalars(query))
-
-
-def add_document(session: Session, row: DocumentRow) -> bool:
-    """Record a file. ``False`` when another process recorded one of this form first, which then counts."""
-    try:
-        with session.begin_nested():
-            session.add(row)
-    except IntegrityError:
-        return False
-    return True
+def documents(session: Session, licence_ids: Iterable[int]) -> dict[int, dict[str, DocumentRow]]:
+    """The files of licences, by form, in the order of the forms; every licence asked for is there."""
+    found: dict[int, dict[str, DocumentRow]] = {licence_id: {} for licence_id in licence_ids}
+    query = select(DocumentRow).where(DocumentRow.licence_id.in_(list(found))).order_by(DocumentRow.form)
+    for row in session.scalars(query):
+        found[row.licence_id][row.form] = row
+    return found
 
 
 def open_batch(session: Session, *, name: str, sha256: str, row_count: int, now: datetime) -> BatchRow:

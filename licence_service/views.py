@@ -1,5 +1,7 @@
 """From rows of tables to the values that use cases answer with."""
 
+from collections.abc import Iterable
+
 from sqlalchemy.orm import Session
 
 from licence_service import store
@@ -10,7 +12,7 @@ from licence_service.models import DocumentRow, LicenceRow
 from trustcore.errors import NotFoundError
 from trustcore.protection import FieldCipher
 
-__all__ = ["record_of", "view"]
+__all__ = ["record_of", "stored_view", "view"]
 
 
 def record_of(row: LicenceRow, cipher: FieldCipher) -> LicenceRecord:
@@ -18,10 +20,15 @@ def record_of(row: LicenceRow, cipher: FieldCipher) -> LicenceRecord:
     return LicenceRecord.from_json(row.record, representative_id=cipher.decrypt(row.representative_id))
 
 
-def view(session: Session, row: LicenceRow | None, cipher: FieldCipher) -> Licence:
-    """The licence of a row. Raises ``NotFoundError`` (``licence.not-found``) for ``None``."""
+def stored_view(session: Session, row: LicenceRow | None, cipher: FieldCipher) -> Licence:
+    """The licence of a row, its files looked up. Raises ``NotFoundError`` (``licence.not-found``) for ``None``."""
     if row is None:
         raise NotFoundError("There is no such licence.", code="licence.not-found")
+    return view(row, store.documents(session, [row.id])[row.id].values(), cipher)
+
+
+def view(row: LicenceRow, documents: Iterable[DocumentRow], cipher: FieldCipher) -> Licence:
+    """The licence of a row with its files."""
     return Licence(
         number=row.id,
         identifier=row.identifier,
@@ -33,7 +40,7 @@ def view(session: Session, row: LicenceRow | None, cipher: FieldCipher) -> Licen
         state_reason=row.state_reason,
         state_changed_at=row.state_changed_at,
         issued_at=row.issued_at,
-        documents=tuple(_document_info(document) for document in store.documents(session, row.id)),
+        documents=tuple(map(_document_info, sorted(documents, key=lambda document: document.form))),
     )
 
 

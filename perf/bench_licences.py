@@ -21,14 +21,17 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import PdfSignatureMetadata, PdfSigner, SimpleSigner, fields, timestamps
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+from licence_service.batch import TOGETHER
 from licence_service.core.licence import Form
 from licence_service.core.record import LicenceRecord
+from licence_service.core.request import IssueRequest
 from licence_service.core.rows import read_rows
 from trustapp.demo.founding import found_hierarchies, make_department_seal
 from trustapp.settings import Settings
 from trustapp.wiring import Suite, open_suite
 from trustcore.crypto import sm2
 from trustcore.crypto.algorithms import KeyAlgorithm
+from trustcore.errors import TrustError
 from trustcore.signing import Signer
 
 ROWS = Path(__file__).resolve().parents[1] / "samples" / "business-licences.csv"
@@ -49,6 +52,12 @@ def measure_all(*, short: bool) -> Result:
             Contender(name="OFD and PDF", run=_issuer(suite, records, (Form.OFD, Form.PDF)), floor=SM2_POOL, peer=PEER),
             Contender(name="OFD only", run=_issuer(suite, records, (Form.OFD,)), floor=SM2_POOL, peer=PEER),
             Contender(name="PDF only", run=_issuer(suite, records, (Form.PDF,)), floor=RSA_POOL, peer=PEER),
+            Contender(
+                name="OFD only, one by one",
+                run=_issuer(suite, records, (Form.OFD,), together=1),
+                floor=SM2_POOL,
+                peer=PEER,
+            ),
             Contender(name=SM2_POOL, run=_signatures(_signer(suite, KeyAlgorithm.SM2))),
             Contender(name=SM2_LIBCRYPTO, run=_libcrypto()),
             Contender(name=RSA_POOL, run=_signatures(_signer(suite, KeyAlgorithm.RSA_2048))),
@@ -76,13 +85,26 @@ def _issue_one(suite: Suite, record: LicenceRecord) -> bytes:
     return suite.licences.document(licence.identifier, Form.PDF)
 
 
-def _issuer(suite: Suite, records: Sequence[LicenceRecord], forms: tuple[Form, ...]) -> Callable[[int], None]:
-    """Every operation is a new licence: the next row, under a request id that was never used."""
+def _issuer(
+    suite: Suite, records: Sequence[LicenceRecord], forms: tuple[Form, ...], *, together: int = TOGETHER
+) -> Callable[[int], None]:
+    """Every operation is a new licence: the next row, under a request id that was never used.
+
+    ``together`` licences share their transactions, as the rows of a file do.
+    """
     rows, numbers, run_id = cycle(records), count(), secrets.token_hex(4)
 
     def run(operations: int) -> None:
-        for _ in range(operations):
-            suite.licences.issue(next(rows), request_id=f"perf-{run_id}-{next(numbers)}", forms=forms, actor="perf")
+        requests = [
+            IssueRequest(
+                record=next(rows), request_id=f"perf-{run_id}-{next(numbers)}", forms=forms, actor="perf"
+            )
+            for _ in range(operations)
+        ]  # fmt: skip
+        for start in range(0, operations, together):
+            for answer in suite.licences.issue_many(requests[start : start + together]):
+                if isinstance(answer, TrustError):
+                    raise answer
 
     return run
 

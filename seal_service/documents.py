@@ -1,9 +1,9 @@
 """Documents of every kind in one shape: prepared, waiting for a signature."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from ofd import seal as ofd_seal
 from ofd.ses import Seal
@@ -15,7 +15,36 @@ from seal_service.pdf.gm_seal import prepare_gm_seal
 from seal_service.pdf.pades import prepare_pades
 from trustcore.crypto.digests import sm3
 
-__all__ = ["Preparation", "PreparedDocument", "SealMaterial", "ofd_preparation", "pdf_preparation"]
+__all__ = [
+    "OfdOrder",
+    "PdfOrder",
+    "Preparation",
+    "PreparedDocument",
+    "SealMaterial",
+    "StampOrder",
+    "ofd_preparation",
+    "pdf_preparation",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfdOrder:
+    """An OFD document to be sealed."""
+
+    package: bytes = field(repr=False)
+    stamps: tuple[ofd_seal.StampAnnotation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PdfOrder:
+    """A PDF to be sealed; without ``placement`` invisibly."""
+
+    pdf: bytes = field(repr=False)
+    form: Form | str
+    placement: Placement | None = None
+
+
+StampOrder: TypeAlias = OfdOrder | PdfOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,19 +12,19 @@ from seal_service import store
 from seal_service.certified_keys import CertifiedKeys
 from seal_service.core.placement import Placement
 from seal_service.core.seal import SealSpec, SealState
-from seal_service.documents import ofd_preparation, pdf_preparation
+from seal_service.documents import OfdOrder, StampOrder, ofd_preparation, pdf_preparation
 from seal_service.making import Maker
 from seal_service.material_cache import Material, MaterialCache
 from seal_service.models import SealRow, UseRow
 from seal_service.pdf.embedding import Form
 from seal_service.ports import Certificates, Timestamps
 from seal_service.settings import SealSettings
-from seal_service.signing import Asked, SealSignature, SealSigning, request_digest
+from seal_service.signing import Asked, SealSignature, SealSigning, Stamping, request_digest
 from seal_service.verifying import verify_document
 from trustcore import audit
 from trustcore.crypto.algorithms import SignatureAlgorithm
 from trustcore.database import Database
-from trustcore.errors import ConflictError, MalformedError, NotFoundError, RejectedError
+from trustcore.errors import ConflictError, MalformedError, NotFoundError, RejectedError, TrustError
 from trustcore.report import Report
 from trustcore.signing import Keys
 
@@ -193,8 +193,33 @@ class SealService:
         kind = f"pdf-{wanted}"
         digest = request_digest(kind, pdf, repr(placement).encode())
         asked = Asked(seal_id=seal_id, kind=kind, digest=digest, request_id=request_id, actor=actor)
-        algorithm = SignatureAlgorithm.SM2_SM3 if wanted is Form.GM else SignatureAlgorithm.RSA_SHA256
-        return self._signing.stamp(asked, algorithm, pdf_preparation(pdf, wanted, placement))
+        return self._signing.stamp(asked, _pdf_algorithm(wanted), pdf_preparation(pdf, wanted, placement))
+
+    def stamp_many(
+        self, seal_id: str, orders: Sequence[StampOrder], *, actor: str = _SYSTEM
+    ) -> tuple[bytes | TrustError, ...]:
+        """Seal documents as :meth:`stamp_ofd` and :meth:`stamp_pdf` do, their uses reserved and recorded together.
+
+        Every order is answered in its place, with the sealed document or with the error that the single call raises.
+        A machine or an authority that fails ends the work: what is left is answered with the same error.
+
+        Raises:
+            NotFoundError: ``seal.not-found``.
+        """
+        return self._signing.stamp_many(seal_id, [self._stamping(order) for order in orders], actor)
+
+    def _stamping(self, order: StampOrder) -> Stamping | TrustError:
+        try:
+            if isinstance(order, OfdOrder):
+                self._check_size(order.package)
+                prepare = ofd_preparation(order.package, order.stamps)
+                return Stamping(kind="ofd", algorithm=SignatureAlgorithm.SM2_SM3, prepare=prepare)
+            self._check_size(order.pdf)
+            form = _form(order.form)
+            prepare = pdf_preparation(order.pdf, form, order.placement)
+            return Stamping(kind=f"pdf-{form}", algorithm=_pdf_algorithm(form), prepare=prepare)
+        except TrustError as error:
+            return error
 
     def sign(
         self,
@@ -291,6 +316,10 @@ def _view(row: SealRow) -> SealView:
         valid_until=row.valid_until,
         created_at=row.created_at,
     )
+
+
+def _pdf_algorithm(form: Form) -> SignatureAlgorithm:
+    return SignatureAlgorithm.SM2_SM3 if form is Form.GM else SignatureAlgorithm.RSA_SHA256
 
 
 def _form(form: Form | str) -> Form:

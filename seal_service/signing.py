@@ -1,6 +1,6 @@
 """Using a seal's keys: reserve, sign, stamp the time, record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
@@ -9,7 +9,7 @@ from ofd.ses import Seal
 from seal_service import store
 from seal_service.certified_keys import CertifiedKey, CertifiedKeys
 from seal_service.core.seal import check_certificate
-from seal_service.documents import Preparation, SealMaterial
+from seal_service.documents import Preparation, PreparedDocument, SealMaterial
 from seal_service.making import seal_key_label
 from seal_service.material_cache import Material, MaterialCache
 from seal_service.ports import Timestamps
@@ -21,7 +21,7 @@ from trustcore.crypto.verify import verify, verify_digest
 from trustcore.database import Database
 from trustcore.errors import InternalError, MalformedError, RejectedError, TrustError
 
-__all__ = ["Asked", "SealSignature", "SealSigning", "request_digest"]
+__all__ = ["Asked", "SealSignature", "SealSigning", "Stamping", "request_digest"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,25 @@ class Asked:
     """SM3 of the request, hex."""
     request_id: str | None
     actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamping:
+    """One document among several that are sealed together."""
+
+    kind: str
+    algorithm: SignatureAlgorithm
+    prepare: Preparation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Waiting:
+    """A prepared document and the key that will sign it."""
+
+    kind: str
+    algorithm: SignatureAlgorithm
+    key: CertifiedKey
+    document: PreparedDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,17 +110,65 @@ class SealSigning:
         at = self._clock().replace(microsecond=0)
         key, material = self._ready(held, algorithm, at)  # (2)
         prepared = prepare(held, material.travels, at)
+        answer = self._recorded(  # (3), (4), (5)
+            asked, sm3(prepared.to_be_signed), lambda: self._complete(key, algorithm, prepared)
+        )
+        return answer.octets
 
-        def sign() -> bytes:
-            signature = self._checked(key, prepared.to_be_signed)
-            token = self._timestamps.timestamp_token(
-                self._authorities(algorithm)[0],
-                SIGNATURES[key.signer.algorithm].digest,
-                prepared.imprint(signature),
+    def stamp_many(
+        self, seal_id: str, stampings: Sequence[Stamping | TrustError], actor: str
+    ) -> tuple[bytes | TrustError, ...]:
+        """Sealed documents, or why not, in the order asked for; the steps are those of :meth:`stamp`.
+
+        Reserving all uses is one transaction, and so is recording them.
+        """
+        held = self.hold(seal_id)
+        at = self._clock().replace(microsecond=0)
+        answers = [self._wait(item, held, at) for item in stampings]  # (2)
+        waiting = [item for item in answers if isinstance(item, _Waiting)]
+        uses = [
+            Use(
+                seal_id=seal_id, kind=item.kind, content_digest=sm3(item.document.to_be_signed).hex(), actor=actor,
+                request_id=None, request_digest=None,
             )
-            return prepared.complete(signature, timestamp_token=token)
+            for item in waiting
+        ]  # fmt: skip
+        try:
+            reservations = self._uses.reserve_many(seal_id, uses)  # (3)
+        except TrustError as error:
+            return tuple(error if isinstance(item, _Waiting) else item for item in answers)
+        results = self._complete_all(waiting)  # (4)
+        self._uses.finish_many([(r.use_id, result) for r, result in zip(reservations, results, strict=True)])  # (5)
+        done = iter(results)
+        return tuple(next(done) if isinstance(item, _Waiting) else item for item in answers)
 
-        return self._recorded(asked, sm3(prepared.to_be_signed), sign).octets  # (3), (4), (5)
+    def _wait(self, item: Stamping | TrustError, held: SealMaterial, at: datetime) -> _Waiting | TrustError:
+        if isinstance(item, TrustError):
+            return item
+        try:
+            key, material = self._ready(held, item.algorithm, at)
+            document = item.prepare(held, material.travels, at)
+        except TrustError as error:
+            return error
+        return _Waiting(kind=item.kind, algorithm=item.algorithm, key=key, document=document)
+
+    def _complete_all(self, waiting: Sequence[_Waiting]) -> list[bytes | TrustError]:
+        """After the first that fails, the machines are not asked again."""
+        results: list[bytes | TrustError] = []
+        for item in waiting:
+            try:
+                results.append(self._complete(item.key, item.algorithm, item.document))
+            except TrustError as error:
+                return results + [error] * (len(waiting) - len(results))
+        return results
+
+    def _complete(self, key: CertifiedKey, algorithm: SignatureAlgorithm, document: PreparedDocument) -> bytes:
+        """Sign, stamp the time, put both into the document."""
+        signature = self._checked(key, document.to_be_signed)
+        token = self._timestamps.timestamp_token(
+            self._authorities(algorithm)[0], SIGNATURES[key.signer.algorithm].digest, document.imprint(signature)
+        )
+        return document.complete(signature, timestamp_token=token)
 
     def sign(self, asked: Asked, algorithm: SignatureAlgorithm, content: bytes, *, is_digest: bool) -> SealSignature:
         """A signature over a message or a digest.

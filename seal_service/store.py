@@ -18,6 +18,7 @@ __all__ = [
     "list_uses",
     "load_seal",
     "load_use",
+    "load_uses",
 ]
 
 
@@ -65,6 +66,11 @@ def find_use(session: Session, seal_id: str, request_id: str) -> UseRow | None:
 def load_use(session: Session, use_id: int) -> UseRow:
     """The use with this number, which was reserved before."""
     return session.get_one(UseRow, use_id)
+
+
+def load_uses(session: Session, use_ids: Sequence[int]) -> dict[int, UseRow]:
+    """The uses with these numbers, which were reserved before."""
+    return {row.id: row for row in session.scalars(select(UseRow).where(UseRow.id.in_(use_ids)))}
 
 
 def list_unfinished_uses(session: Session, *, reserved_before: datetime, limit: int) -> Sequence[UseRow]:

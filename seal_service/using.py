@@ -1,16 +1,18 @@
 """The record of uses: reserved before a key signs, finished after; nothing that was signed is unknown."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy.orm import Session
+
 from seal_service import store
 from seal_service.core.seal import SealState, check_usable
-from seal_service.models import UseRow
+from seal_service.models import SealRow, UseRow
 from trustcore import audit
 from trustcore.crypto.digests import sm3
 from trustcore.database import Database
-from trustcore.errors import BusyError, ConflictError, InternalError
+from trustcore.errors import BusyError, ConflictError, InternalError, TrustError
 
 __all__ = ["Answer", "Reservation", "Use", "UseLog"]
 
@@ -81,11 +83,7 @@ class UseLog:
         """
         now = self._clock()
         with self._database.transaction() as session:
-            seal = store.load_seal(session, use.seal_id, lock=True)
-            if seal.valid_from is None or seal.valid_until is None:
-                check_usable(SealState.MAKING, valid_from=now, valid_until=now, at=now)
-                raise InternalError("A finished seal has no period.", code="seal.period.missing")
-            check_usable(SealState(seal.state), valid_from=seal.valid_from, valid_until=seal.valid_until, at=now)
+            _check_in_force(store.load_seal(session, use.seal_id, lock=True), now)
             row = store.find_use(session, use.seal_id, use.request_id) if use.request_id is not None else None
             if row is not None:
                 _check_same(row, use.request_digest)
@@ -96,39 +94,55 @@ class UseLog:
             else:
                 row = UseRow(seal_id=use.seal_id, request_id=use.request_id, request_digest=use.request_digest)
                 session.add(row)
-            row.kind, row.content_digest, row.actor = use.kind, use.content_digest, use.actor
-            row.reserved_at, row.outcome, row.error_code = now, "reserved", None
+            _intend(row, use, now)
             session.flush()
-            audit.record(
-                session, at=now, actor=use.actor, action="seal.use.reserved", subject=use.seal_id,
-                facts={"use": str(row.id), "kind": use.kind, "digest": use.content_digest},
-            )  # fmt: skip
+            _audit_intent(session, row)
             return Reservation(use_id=row.id, at=now)
+
+    def reserve_many(self, seal_id: str, uses: Sequence[Use]) -> list[Reservation]:
+        """Store the intents of uses without request ids, all of them or none, if the seal may be used now.
+
+        Raises:
+            RejectedError: ``seal.use.…``.
+        """
+        if not uses:
+            return []
+        now = self._clock()
+        with self._database.transaction() as session:
+            _check_in_force(store.load_seal(session, seal_id, lock=True), now)
+            rows = [UseRow(seal_id=seal_id, request_id=None, request_digest=None) for _ in uses]
+            for row, use in zip(rows, uses, strict=True):
+                _intend(row, use, now)
+            session.add_all(rows)
+            session.flush()
+            for row in rows:
+                _audit_intent(session, row)
+            return [Reservation(use_id=row.id, at=now) for row in rows]
+
+    def finish_many(self, results: Sequence[tuple[int, bytes | TrustError]]) -> None:
+        """Store how uses without request ids ended, by their numbers."""
+        if not results:
+            return
+        now = self._clock()
+        with self._database.transaction() as session:
+            rows = store.load_uses(session, [use_id for use_id, _ in results])
+            for use_id, result in results:
+                if isinstance(result, TrustError):
+                    _close_failed(session, rows[use_id], now, result.code)
+                else:
+                    _close_done(session, rows[use_id], now, result)
 
     def finish(self, use_id: int, answer: bytes) -> None:
         """Store that the use is done; the answer itself is kept where the request may come again."""
         now = self._clock()
         with self._database.transaction() as session:
-            row = store.load_use(session, use_id)
-            row.outcome, row.finished_at = "done", now
-            row.result_digest = sm3(answer).hex()
-            if row.request_id is not None:
-                row.answer = answer
-            audit.record(
-                session, at=now, actor=row.actor, action="seal.use.done", subject=row.seal_id,
-                facts={"use": str(use_id), "result_sm3": row.result_digest},
-            )  # fmt: skip
+            _close_done(session, store.load_use(session, use_id), now, answer)
 
     def fail(self, use_id: int, code: str) -> None:
         """Store that the use failed."""
         now = self._clock()
         with self._database.transaction() as session:
-            row = store.load_use(session, use_id)
-            row.outcome, row.finished_at, row.error_code = "failed", now, code
-            audit.record(
-                session, at=now, actor=row.actor, action="seal.use.failed", subject=row.seal_id,
-                facts={"use": str(use_id), "error": code},
-            )  # fmt: skip
+            _close_failed(session, store.load_use(session, use_id), now, code)
 
     def close_unfinished(self, *, older_than: timedelta) -> int:
         """Record uses whose process died as failed; how many there were, at most 500 a call."""
@@ -142,6 +156,44 @@ class UseLog:
                     facts={"use": str(row.id), "digest": row.content_digest},
                 )  # fmt: skip
             return len(rows)
+
+
+def _check_in_force(seal: SealRow, now: datetime) -> None:
+    if seal.valid_from is None or seal.valid_until is None:
+        check_usable(SealState.MAKING, valid_from=now, valid_until=now, at=now)
+        raise InternalError("A finished seal has no period.", code="seal.period.missing")
+    check_usable(SealState(seal.state), valid_from=seal.valid_from, valid_until=seal.valid_until, at=now)
+
+
+def _intend(row: UseRow, use: Use, now: datetime) -> None:
+    row.kind, row.content_digest, row.actor = use.kind, use.content_digest, use.actor
+    row.reserved_at, row.outcome, row.error_code = now, "reserved", None
+
+
+def _audit_intent(session: Session, row: UseRow) -> None:
+    audit.record(
+        session, at=row.reserved_at, actor=row.actor, action="seal.use.reserved", subject=row.seal_id,
+        facts={"use": str(row.id), "kind": row.kind, "digest": row.content_digest},
+    )  # fmt: skip
+
+
+def _close_done(session: Session, row: UseRow, now: datetime, answer: bytes) -> None:
+    row.outcome, row.finished_at = "done", now
+    row.result_digest = sm3(answer).hex()
+    if row.request_id is not None:
+        row.answer = answer
+    audit.record(
+        session, at=now, actor=row.actor, action="seal.use.done", subject=row.seal_id,
+        facts={"use": str(row.id), "result_sm3": row.result_digest},
+    )  # fmt: skip
+
+
+def _close_failed(session: Session, row: UseRow, now: datetime, code: str) -> None:
+    row.outcome, row.finished_at, row.error_code = "failed", now, code
+    audit.record(
+        session, at=now, actor=row.actor, action="seal.use.failed", subject=row.seal_id,
+        facts={"use": str(row.id), "error": code},
+    )  # fmt: skip
 
 
 def _check_same(row: UseRow, request_digest: str | None) -> None:

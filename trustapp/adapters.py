@@ -1,8 +1,13 @@
 """Where one service's words are another's: small classes that translate between ports."""
 
+from collections.abc import Sequence
+
+from licence_service.ports import Unsealed
 from ofd.seal import StampAnnotation
 from seal_service.core.placement import Placement
+from seal_service.documents import OfdOrder, PdfOrder, StampOrder
 from seal_service.service import SealService
+from trustcore.errors import TrustError
 from trustcore.report import Report
 
 __all__ = ["LicenceSeals"]
@@ -18,17 +23,9 @@ class LicenceSeals:
     def __init__(self, seals: SealService) -> None:
         self._seals = seals
 
-    def stamp_ofd(self, seal_id: str, package: bytes, *, box_mm: tuple[float, float, float, float]) -> bytes:
-        """Seal a whole OFD package; the picture goes onto the first page."""
-        x_mm, y_mm, width_mm, height_mm = box_mm
-        stamp = StampAnnotation(x_mm=x_mm, y_mm=y_mm, width_mm=width_mm, height_mm=height_mm)
-        return self._seals.stamp_ofd(self._resolve(seal_id), package, [stamp])
-
-    def stamp_pdf(self, seal_id: str, pdf: bytes, *, form: str, box_mm: tuple[float, float, float, float]) -> bytes:
-        """Seal a PDF; the picture goes onto the first page."""
-        x_mm, y_mm, width_mm, height_mm = box_mm
-        placement = Placement(page=1, x_mm=x_mm, y_mm=y_mm, width_mm=width_mm, height_mm=height_mm)
-        return self._seals.stamp_pdf(self._resolve(seal_id), pdf, form=form, placement=placement)
+    def stamp(self, seal_id: str, documents: Sequence[Unsealed]) -> tuple[bytes | TrustError, ...]:
+        """Seal documents; the picture goes onto the first page."""
+        return self._seals.stamp_many(self._resolve(seal_id), [_order(document) for document in documents])
 
     def verify(self, data: bytes) -> Report:
         """Verify a sealed OFD or PDF."""
@@ -36,3 +33,12 @@ class LicenceSeals:
 
     def _resolve(self, seal_id: str) -> str:
         return self._seals.find_made_for(seal_id) or seal_id
+
+
+def _order(document: Unsealed) -> StampOrder:
+    x_mm, y_mm, width_mm, height_mm = document.box_mm
+    if document.form == "ofd":
+        stamp = StampAnnotation(x_mm=x_mm, y_mm=y_mm, width_mm=width_mm, height_mm=height_mm)
+        return OfdOrder(package=document.data, stamps=(stamp,))
+    placement = Placement(page=1, x_mm=x_mm, y_mm=y_mm, width_mm=width_mm, height_mm=height_mm)
+    return PdfOrder(pdf=document.data, form=document.form, placement=placement)

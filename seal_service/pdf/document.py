@@ -1,10 +1,12 @@
 """Find the signatures of a PDF: every field of the form, every signature dictionary in the file."""
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
+from itertools import islice
 from typing import Any
 
 from pyhanko.pdf_utils import generic
@@ -19,6 +21,9 @@ from trustcore.errors import MalformedError, RejectedError
 __all__ = ["Changes", "PdfDocument", "PdfSignature", "open_document"]
 
 _BYTE_RANGE = re.compile(rb"/ByteRange\s*\[([\s\d]{1,120})\]")
+_HOLE = re.compile(rb"<(?:[0-9A-Fa-f]{2})+>")
+_SHORTEST_BLANKED = 256
+"""In octets; below, there is nothing to win."""
 _END_OF_REVISION = re.compile(rb"startxref\s+(\d{1,12})\s+%%EOF\s*\Z")
 
 
@@ -111,6 +116,9 @@ def open_document(data: bytes) -> PdfDocument:
         raise RejectedError("The document is larger than a PDF to be verified may be.", code="seal.pdf.too-large")
     strict = True
     try:
+        quick = _read_with_blank_hole(data)
+        if quick is not None:
+            return quick
         try:
             reader = PdfFileReader(BytesIO(data), strict=True)
             signatures = tuple(_signatures(reader))
@@ -132,6 +140,51 @@ def open_document(data: bytes) -> PdfDocument:
         unreferenced=len(written - known),
         reader=reader,
     )
+
+
+def _read_with_blank_hole(data: bytes) -> PdfDocument | None:
+    """The file, read without its one hole; ``None`` for every file that is not of the plainest form.
+
+    A reader looks at the digits of a hexadecimal string one by one, and a signature value has tens of thousands. Where
+    the file has one ByteRange, which leaves out nothing but such a string and covers the rest to the end of the file,
+    the reader gets the digest of the string in its place and blanks after it. The signature it finds has to have that
+    range and that digest for its value, or the file is read again as any other.
+    """
+    ranges = list(islice(_BYTE_RANGE.finditer(data), 2))
+    numbers = tuple(map(int, ranges[0][1].split())) if len(ranges) == 1 else ()
+    if len(numbers) != 4 or numbers[0] != 0 or sum(numbers[2:]) != len(data):
+        return None
+    begin, end = numbers[1], numbers[2]
+    if end - begin < _SHORTEST_BLANKED or not _HOLE.fullmatch(data, begin, end):
+        return None
+    stand_in = hashlib.sha256(data[begin:end]).digest()
+    short = b"<" + stand_in.hex().encode() + b">"
+    blank = b"".join((data[:begin], short.ljust(end - begin), data[end:]))
+    try:
+        reader = PdfFileReader(_BlankedOctets(blank, begin + len(short), end), strict=True)
+        signatures = tuple(_signatures(reader))
+    except READ_ERRORS:
+        return None
+    if reader.encrypted or len(signatures) != 1 or signatures[0].byte_range != numbers:
+        return None
+    if signatures[0].contents != stand_in:
+        return None
+    whole = replace(signatures[0], contents=bytes.fromhex(data[begin + 1 : end - 1].decode("ascii")))
+    return PdfDocument(data=data, strict=True, signatures=(whole,), unreferenced=0, reader=reader)
+
+
+class _BlankedOctets(BytesIO):
+    """A file whose blanks between two offsets are passed over, since readers look at blanks one by one, too."""
+
+    def __init__(self, octets: bytes, start: int, end: int) -> None:
+        super().__init__(octets)
+        self._start, self._end = start, end
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        if self._start <= self.tell() < self._end:
+            self.seek(self._end)
+        return data
 
 
 def _signatures(reader: PdfFileReader) -> Iterator[PdfSignature]:

@@ -5,16 +5,17 @@ The update is written by pyHanko's low-level embedder, which leaves the value it
 goes the same way, and signing may be interrupted between :func:`prepare` and :meth:`PreparedPdf.complete`.
 """
 
+import zlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from io import BytesIO
 from typing import Any, cast
 
 from PIL import Image
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import pdf_name
-from pyhanko.pdf_utils.images import pil_image
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.sign.fields import MDPPerm, SigFieldSpec, SigSeedSubFilter
@@ -32,7 +33,7 @@ LARGEST_PDF_BYTES = 64 * 1024 * 1024
 
 READ_ERRORS = (
     PdfError, ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, RecursionError, OSError,
-    NotImplementedError, OverflowError,
+    NotImplementedError, ArithmeticError,
 )  # fmt: skip
 """What a hostile file can make a PDF reader raise."""
 
@@ -251,10 +252,6 @@ _UPRIGHT = {
 
 
 def _appearance(writer: IncrementalPdfFileWriter, picture: StampPicture, rotation: int) -> generic.DictionaryObject:
-    try:
-        image = Image.open(BytesIO(picture.png)).convert("RGBA")
-    except (OSError, Image.DecompressionBombError) as error:
-        raise RejectedError("The seal's picture cannot be read.", code="seal.picture.unreadable") from error
     width = picture.placement.width_mm * _POINTS_PER_MM
     height = picture.placement.height_mm * _POINTS_PER_MM
     form = generic.StreamObject(
@@ -263,11 +260,59 @@ def _appearance(writer: IncrementalPdfFileWriter, picture: StampPicture, rotatio
             pdf_name("/Subtype"): pdf_name("/Form"),
             pdf_name("/BBox"): _numbers(0, 0, width, height),
             pdf_name("/Matrix"): _numbers(*_UPRIGHT[rotation]),
-            pdf_name("/Resources"): _dictionary({"/XObject": _dictionary({"/Seal": pil_image(image, writer)})}),
+            pdf_name("/Resources"): _dictionary({"/XObject": _dictionary({"/Seal": _image(writer, picture.png)})}),
         },
         stream_data=f"q {width:.3f} 0 0 {height:.3f} 0 0 cm /Seal Do Q".encode(),
     )
     return _dictionary({"/N": writer.add_object(form)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Pixels:
+    """A picture as PDF keeps it: deflated samples, and the transparency apart (ISO 32000-2 §8.9.5, §11.6.5.2)."""
+
+    width: int
+    height: int
+    colours: bytes
+    opacity: bytes
+
+
+@lru_cache(maxsize=16)
+def _pixels(png: bytes) -> _Pixels:
+    """A seal's picture is the same on all documents."""
+    try:
+        image = Image.open(BytesIO(png)).convert("RGBA")
+    except (OSError, Image.DecompressionBombError) as error:
+        raise RejectedError("The seal's picture cannot be read.", code="seal.picture.unreadable") from error
+    return _Pixels(
+        image.width,
+        image.height,
+        zlib.compress(image.convert("RGB").tobytes(), 9),
+        zlib.compress(image.getchannel("A").tobytes(), 9),
+    )
+
+
+def _image(writer: IncrementalPdfFileWriter, png: bytes) -> generic.IndirectObject:
+    pixels = _pixels(png)
+    mask = writer.add_object(_samples(pixels, "/DeviceGray", pixels.opacity))
+    image = _samples(pixels, "/DeviceRGB", pixels.colours)
+    image[pdf_name("/SMask")] = mask
+    return writer.add_object(image)
+
+
+def _samples(pixels: _Pixels, colour_space: str, deflated: bytes) -> generic.StreamObject:
+    return generic.StreamObject(
+        {
+            pdf_name("/Type"): pdf_name("/XObject"),
+            pdf_name("/Subtype"): pdf_name("/Image"),
+            pdf_name("/Width"): generic.NumberObject(pixels.width),  # type: ignore[no-untyped-call]
+            pdf_name("/Height"): generic.NumberObject(pixels.height),  # type: ignore[no-untyped-call]
+            pdf_name("/ColorSpace"): pdf_name(colour_space),
+            pdf_name("/BitsPerComponent"): generic.NumberObject(8),  # type: ignore[no-untyped-call]
+            pdf_name("/Filter"): pdf_name("/FlateDecode"),
+        },
+        encoded_data=deflated,
+    )
 
 
 def _numbers(*values: float) -> generic.ArrayObject:

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from itertools import count
 from pathlib import Path
@@ -11,11 +11,12 @@ import pytest
 
 from licence_service.core.record import LONG_TERM, LicenceRecord
 from licence_service.documents import FolderDocuments
-from licence_service.ports import Documents
+from licence_service.ports import Documents, Unsealed
 from licence_service.service import LicenceService
 from licence_service.settings import LicenceSettings
 from ofd.fonts import FontStack, find_fonts
 from trustcore.database import Database
+from trustcore.errors import MalformedError, RejectedError, TrustError
 from trustcore.protection import FieldCipher
 from trustcore.report import Report, ReportBuilder
 
@@ -34,13 +35,18 @@ class SimulatedSeals:
         self.stamped: list[str] = []
         self.before_stamp: Callable[[str], None] = lambda _form: None
 
-    def stamp_ofd(self, seal_id: str, package: bytes, *, box_mm: tuple[float, float, float, float]) -> bytes:
-        assert package.startswith(b"PK")
-        return self._stamp(seal_id, package, "ofd", box_mm)
-
-    def stamp_pdf(self, seal_id: str, pdf: bytes, *, form: str, box_mm: tuple[float, float, float, float]) -> bytes:
-        assert pdf.startswith(b"%PDF")
-        return self._stamp(seal_id, pdf, form, box_mm)
+    def stamp(self, seal_id: str, documents: Sequence[Unsealed]) -> tuple[bytes | TrustError, ...]:
+        answers: list[bytes | TrustError] = []
+        stopped: TrustError | None = None
+        for document in documents:
+            try:
+                answers.append(stopped or self._stamp(seal_id, document))
+            except (RejectedError, MalformedError) as error:
+                answers.append(error)
+            except TrustError as error:
+                stopped = error
+                answers.append(error)
+        return tuple(answers)
 
     def verify(self, data: bytes) -> Report:
         builder = ReportBuilder("file")
@@ -59,12 +65,13 @@ class SimulatedSeals:
             )
         return builder.build()
 
-    def _stamp(self, seal_id: str, data: bytes, form: str, box_mm: tuple[float, float, float, float]) -> bytes:
+    def _stamp(self, seal_id: str, document: Unsealed) -> bytes:
         assert seal_id == "department"
-        assert box_mm[2] == box_mm[3] > 0
-        self.before_stamp(form)
-        self.stamped.append(form)
-        return data + _MARK + hmac.new(_KEY, data, hashlib.sha256).hexdigest().encode()
+        assert document.data.startswith(b"PK" if document.form == "ofd" else b"%PDF")
+        assert document.box_mm[2] == document.box_mm[3] > 0
+        self.before_stamp(document.form)
+        self.stamped.append(document.form)
+        return document.data + _MARK + hmac.new(_KEY, document.data, hashlib.sha256).hexdigest().encode()
 
 
 @pytest.fixture(scope="session")

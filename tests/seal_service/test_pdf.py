@@ -25,6 +25,7 @@ from ofd.policy import VerificationPolicy
 from ofd.ses import Seal
 from seal_service.core.material import validation_material
 from seal_service.core.placement import Placement
+from seal_service.pdf.document import open_document
 from seal_service.pdf.gm_seal import prepare_gm_seal
 from seal_service.pdf.pades import prepare_pades
 from seal_service.pdf.verify import verify_pdf
@@ -76,6 +77,20 @@ def test_a_sealed_pdf_verifies_from_the_file_and_the_root_alone(sealed: bytes, s
 
 def test_the_document_stays_the_beginning_of_the_sealed_file(sealed: bytes) -> None:
     assert sealed.startswith(make_pdf())
+
+
+def test_the_value_is_found_as_any_reader_finds_it(sealed: bytes) -> None:
+    (found,) = open_document(sealed).signatures
+    field = PdfFileReader(BytesIO(sealed)).root["/AcroForm"]["/Fields"][0]
+    assert found.contents == bytes(field["/V"].raw_get("/Contents"))
+    assert found.byte_range == tuple(int(number) for number in field["/V"]["/ByteRange"])
+    assert found.field_name == field["/T"]
+    assert found.revision == 1
+
+
+def test_a_value_that_stands_twice_in_its_dictionary_is_read_as_by_any_reader(sealed: bytes, shared: Suite) -> None:
+    twice = sealed.replace(b"/Contents", b"/Contents <00> /Contents", 1)
+    assert verify_pdf(twice, shared.policy()).verdict is Verdict.INVALID
 
 
 def test_a_gm_seal_is_told_with_its_name_and_code(gm: bytes, shared: Suite) -> None:

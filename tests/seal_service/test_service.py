@@ -17,11 +17,12 @@ from ofd.ses import Seal
 from ofd.ses_verify import verify_seal
 from seal_service.core.placement import Placement
 from seal_service.core.seal import SealState, check_certificate
+from seal_service.documents import OfdOrder, PdfOrder
 from seal_service.models import KeyRow, SealRow, UseRow
 from seal_service.service import SealService
 from trustcore import audit
 from trustcore.crypto import sm2
-from trustcore.crypto.algorithms import SignatureAlgorithm
+from trustcore.crypto.algorithms import DigestAlgorithm, SignatureAlgorithm
 from trustcore.crypto.verify import verify, verify_digest
 from trustcore.errors import BusyError, ConflictError, MalformedError, NotFoundError, RejectedError
 from trustcore.report import Status, Verdict
@@ -434,3 +435,54 @@ def test_a_seal_is_used_by_many_at_once_and_every_use_recorded(suite: Suite) -> 
     assert _uses(suite) == [("pdf-pades", "done")] * 8
     with suite.database.transaction() as session:
         assert audit.verify_chain(session).verdict is Verdict.VALID
+
+
+def test_documents_sealed_together_are_answered_and_recorded_one_by_one(suite: Suite) -> None:
+    orders = [
+        OfdOrder(package=sample_document(), stamps=tuple(STAMPS)),
+        PdfOrder(pdf=b"%PDF-1.7 broken", form="pades"),
+        PdfOrder(pdf=make_pdf(), form="fax"),
+        PdfOrder(pdf=make_pdf(), form="pades"),
+        PdfOrder(pdf=make_pdf(), form="gm", placement=PLACE),
+    ]
+    ofd, broken, odd, pades, gm = suite.service.stamp_many(suite.seal.id, orders, actor="clerk-7")
+    for sealed in (ofd, pades, gm):
+        assert isinstance(sealed, bytes)
+        assert suite.service.verify(sealed).verdict is Verdict.VALID
+    assert isinstance(broken, MalformedError)
+    assert isinstance(odd, MalformedError)
+    assert odd.code == "seal.pdf.form"
+    uses = suite.service.uses(suite.seal.id)
+    assert [(use.kind, use.outcome, use.actor) for use in uses] == [
+        (kind, "done", "clerk-7") for kind in ("pdf-gm", "pdf-pades", "ofd")
+    ]
+    with suite.database.transaction() as session:
+        assert audit.verify_chain(session).verdict is Verdict.VALID
+
+
+def test_what_fails_among_documents_sealed_together_ends_the_work_and_is_recorded(suite: Suite) -> None:
+    ca, asked = suite.ca, 0
+
+    class Failing:
+        def timestamp_token(self, authority: str, digest_algorithm: DigestAlgorithm, digest: bytes) -> bytes:
+            nonlocal asked
+            asked += 1
+            if asked == 2:
+                raise BusyError("The authority is down.", code="test.down")
+            return ca.timestamp_token(authority, digest_algorithm, digest)
+
+    service = SealService(suite.database, ca.keys, ca, Failing(), clock=suite.clock)
+    orders = [PdfOrder(pdf=make_pdf(text=f"{number}"), form="gm") for number in range(4)]
+    first, *others = service.stamp_many(suite.seal.id, orders)
+    assert isinstance(first, bytes)
+    assert [answer.code for answer in others if isinstance(answer, BusyError)] == ["test.down"] * 3
+    assert asked == 2
+    assert [use.outcome for use in service.uses(suite.seal.id)] == ["failed", "failed", "failed", "done"]
+
+
+def test_a_suspended_seal_seals_none_of_several_documents(suite: Suite) -> None:
+    suite.service.suspend(suite.seal.id, actor="test")
+    (answer,) = suite.service.stamp_many(suite.seal.id, [PdfOrder(pdf=make_pdf(), form="gm")])
+    assert isinstance(answer, RejectedError)
+    assert answer.code == "seal.use.suspended"
+    assert suite.service.uses(suite.seal.id) == ()
