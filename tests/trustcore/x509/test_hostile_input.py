@@ -227,11 +227,11 @@ def test_no_flipped_bit_of_an_rsa_certificate_or_list_is_accepted() -> None:
     root = workshop.ca("root", algorithm=KeyAlgorithm.RSA_2048)
     crl = crl_of(root, RevokedEntry(serial_number=5, at=EPOCH))
     accepted = []
-    for position in (*range(60), *range(len(root.certificate.der) - 300, len(root.certificate.der), 3)):
+    for position in (*range(60), *range(len(root.certificate.der) - 300, len(root.certificate.der))):
         with contextlib.suppress(MalformedError):
             if Certificate.from_der(flipped(root.certificate.der, position)).is_issued_by(root.certificate):
                 accepted.append(position)
-    for position in (*range(60), *range(len(crl) - 300, len(crl), 3)):
+    for position in (*range(60), *range(len(crl) - 300, len(crl))):
         with contextlib.suppress(MalformedError):
             if load_crl(flipped(crl, position)).is_signed_by(root.certificate):
                 accepted.append(position)
