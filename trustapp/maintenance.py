@@ -3,19 +3,27 @@
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from trustapp import housekeeping, schema
+from trustapp.demo.output import OutputFolder
 from trustapp.settings import Settings
 from trustapp.settings_sample import sample
 from trustapp.wiring import Suite, make_private_folder
 from trustcore import audit
+from trustcore.checkpoint import Checkpoint, last_row, make_checkpoint, read_checkpoint, verify_checkpoint
+from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.database import Database
+from trustcore.errors import MalformedError
+from trustcore.signing import Signer, ensure_key
 
 __all__ = ["add_maintenance"]
+
+_AUDIT_KEY = "xinyin-audit"
 
 
 def add_maintenance(
@@ -55,13 +63,31 @@ def add_maintenance(
 
 def _add_audit(app: typer.Typer, open_suite: Callable[[], AbstractContextManager[Suite]]) -> None:
     @app.command()
-    def verify() -> None:
-        """检查审计链。 Recompute the whole chain; exit 1 when it is broken."""
-        with open_suite() as suite, suite.database.transaction() as session:
-            report = audit.verify_chain(session)
-        step = report.steps[0]
-        Console().print(f"{step.zh}\n{step.en}", highlight=False)
+    def verify(
+        checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint kept from earlier.")] = None,
+    ) -> None:
+        """检查审计链。 Recompute the whole chain; exit 1 when it is broken or was cut off."""
+        earlier = None if checkpoint is None else _read_checkpoint(checkpoint)
+        with open_suite() as suite:
+            key = None if earlier is None else _audit_signer(suite).public_key_der
+            with suite.database.transaction() as session:
+                if earlier is None or key is None:
+                    report = audit.verify_chain(session)
+                else:
+                    report = verify_checkpoint(session, earlier, public_key_der=key)
+        for step in report.steps:
+            Console().print(f"{step.zh}\n{step.en}", highlight=False)
         raise typer.Exit(report.verdict.exit_code)
+
+    @app.command()
+    def checkpoint(out: Annotated[Path, typer.Option(help="File to write; keep it elsewhere.")]) -> None:
+        """签署审计检查点。 Sign the state of the trail, so that rows cut off later are noticed."""
+        with open_suite() as suite:
+            with suite.database.transaction() as session:
+                last = last_row(session)
+            made = make_checkpoint(last, _audit_signer(suite), at=suite.clock())
+        OutputFolder(out.parent).write_json(out.name, made.as_json())
+        Console().print(f"{out}: {last.number}", highlight=False, soft_wrap=True)
 
     @app.command("list")
     def list_rows(
@@ -76,6 +102,20 @@ def _add_audit(app: typer.Typer, open_suite: Callable[[], AbstractContextManager
                     "subject": row.subject, "facts": row.facts, "digest": row.digest.hex(),
                 }  # fmt: skip
                 print(json.dumps(line, ensure_ascii=False))  # noqa: T201 - the answer of the command
+
+
+def _audit_signer(suite: Suite) -> Signer:
+    return suite.hsm.signer(ensure_key(suite.hsm, _AUDIT_KEY, KeyAlgorithm.SM2))
+
+
+def _read_checkpoint(path: Path) -> Checkpoint:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise MalformedError(f"the checkpoint {path} cannot be read", code="audit.checkpoint.file") from error
+    if not isinstance(content, dict):
+        raise MalformedError("The file is not an audit checkpoint.", code="audit.checkpoint.form")
+    return read_checkpoint(content)
 
 
 def _add_config(
