@@ -21,6 +21,7 @@ from licence_service.settings import LicenceSettings
 from licence_service.views import record_of, view
 from ofd.fonts import FontStack
 from trustcore import audit
+from trustcore.audit import Act
 from trustcore.crypto.digests import sm3
 from trustcore.database import Database
 from trustcore.errors import ConflictError, InternalError, MalformedError, RejectedError, TrustError
@@ -141,11 +142,14 @@ class Issuing:
                 rows.append((row, request.actor))
             session.add_all(row for row, _ in rows)
             session.flush()
-            for row, actor in rows:
-                audit.record(
-                    session, at=row.reserved_at, actor=actor, action="licence.number.reserved",
-                    subject=row.identifier, facts={"forms": ",".join(row.forms)},
-                )  # fmt: skip
+            acts = [
+                Act(
+                    at=row.reserved_at, actor=actor, action="licence.number.reserved", subject=row.identifier,
+                    facts={"forms": ",".join(row.forms)},
+                )
+                for row, actor in rows
+            ]  # fmt: skip
+            audit.record_many(session, acts)
         return found
 
     def _other_issuer(self, request: IssueRequest) -> RejectedError | None:
@@ -283,24 +287,24 @@ class Issuing:
         with self._database.transaction() as session:
             rows = store.by_ids(session, [job.row.id for job in jobs])
             kept = store.documents(session, rows)
-            for job in jobs:
-                self._record_one(session, job, rows[job.row.id], kept[job.row.id])
+            acts = [act for job in jobs for act in self._record_one(session, job, rows[job.row.id], kept[job.row.id])]
+            audit.record_many(session, acts)
             return tuple(job.error or view(rows[job.row.id], kept[job.row.id].values(), self._cipher) for job in jobs)
 
-    def _record_one(self, session: Session, job: _Job, row: LicenceRow, kept: dict[str, DocumentRow]) -> None:
+    def _record_one(self, session: Session, job: _Job, row: LicenceRow, kept: dict[str, DocumentRow]) -> Iterator[Act]:
         # Another process may have recorded a file of the same form first, which then counts.
         for info in (info for info in job.made if info.form not in kept):
             session.add(info)
             kept[info.form] = info
-            audit.record(
-                session, at=info.created_at, actor=job.actor, action="licence.document.sealed", subject=row.identifier,
+            yield Act(
+                at=info.created_at, actor=job.actor, action="licence.document.sealed", subject=row.identifier,
                 facts={"form": info.form, "sha256": info.sha256},
             )  # fmt: skip
         if job.error is None and row.state == LicenceState.PENDING_SEAL:
             now = self._clock()
             row.state, row.state_changed_at, row.issued_at = str(LicenceState.VALID), now, now
-            audit.record(
-                session, at=now, actor=job.actor, action="licence.issued", subject=row.identifier,
+            yield Act(
+                at=now, actor=job.actor, action="licence.issued", subject=row.identifier,
                 facts={"forms": ",".join(row.forms)},
             )  # fmt: skip
 

@@ -68,29 +68,41 @@ def inflate(data: bytes, record: CentralRecord) -> bytes:
     content = packed if record.method != DEFLATED else _inflate(packed, record.size)
     if content is None or len(content) != record.size or zlib.crc32(content) != record.crc32:
         raise _damaged(record.name)
-    if record.method == DEFLATED and _inflate(_without_highest_bit(packed), record.size) == content:
-        raise _damaged(record.name)
     return content
 
 
 def _inflate(packed: bytes, size: int) -> bytes | None:
-    """What ``packed`` unpacks to, if that is at most ``size`` octets and nothing is left over."""
+    """What ``packed`` unpacks to, if that is at most ``size`` octets, nothing is left over and no bit is without use.
+
+    The bits that fill up the last octet (RFC 1951 §3.1.1) are protected by nothing. Where clearing the highest bit that
+    is set in the last octet makes no difference, they were not all zero.
+    """
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        content = stream.decompress(packed, size + 1)
+        start = stream.decompress(packed[:-1], size + 1)
+        if stream.unconsumed_tail or stream.eof:
+            return None
+        other = stream.copy()
+        end = _last(stream, packed[-1:], size + 1 - len(start))
+        if end is None or _last(other, _without_highest_bit(packed[-1:]), size + 1 - len(start)) == end:
+            return None
     except zlib.error:
         return None
-    return None if not stream.eof or stream.unused_data or stream.unconsumed_tail else content
+    return start + end
 
 
-def _without_highest_bit(packed: bytes) -> bytes:
-    """The same octets, the highest bit that is set in the last one cleared.
+def _last(stream: "zlib._Decompress", octet: bytes, room: int) -> bytes | None:
+    """What the last octet adds, if the stream ends with it."""
+    try:
+        end = stream.decompress(octet, room) if room else b""
+    except zlib.error:
+        return None
+    return end if stream.eof and not stream.unused_data and not stream.unconsumed_tail else None
 
-    Where that makes no difference, the bits that fill up the last octet (RFC 1951 §3.1.1), which nothing protects,
-    were not all zero.
-    """
-    last = packed[-1] if packed else 0
-    return packed[:-1] + bytes((last ^ (1 << last.bit_length() >> 1),)) if last else b""
+
+def _without_highest_bit(octet: bytes) -> bytes:
+    value = octet[0] if octet else 0
+    return bytes((value ^ (1 << value.bit_length() >> 1),)) if value else octet[:0]
 
 
 def _end_record(data: bytes) -> tuple[int, int, int]:

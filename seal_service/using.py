@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy.orm import Session
-
 from seal_service import store
 from seal_service.core.seal import SealState, check_usable
 from seal_service.models import SealRow, UseRow
 from trustcore import audit
+from trustcore.audit import Act
 from trustcore.crypto.digests import sm3
 from trustcore.database import Database
 from trustcore.errors import BusyError, ConflictError, InternalError, TrustError
@@ -96,7 +95,7 @@ class UseLog:
                 session.add(row)
             _intend(row, use, now)
             session.flush()
-            _audit_intent(session, row)
+            audit.record_many(session, [_intent(row)])
             return Reservation(use_id=row.id, at=now)
 
     def reserve_many(self, seal_id: str, uses: Sequence[Use]) -> list[Reservation]:
@@ -115,8 +114,7 @@ class UseLog:
                 _intend(row, use, now)
             session.add_all(rows)
             session.flush()
-            for row in rows:
-                _audit_intent(session, row)
+            audit.record_many(session, [_intent(row) for row in rows])
             return [Reservation(use_id=row.id, at=now) for row in rows]
 
     def finish_many(self, results: Sequence[tuple[int, bytes | TrustError]]) -> None:
@@ -126,23 +124,25 @@ class UseLog:
         now = self._clock()
         with self._database.transaction() as session:
             rows = store.load_uses(session, [use_id for use_id, _ in results])
-            for use_id, result in results:
-                if isinstance(result, TrustError):
-                    _close_failed(session, rows[use_id], now, result.code)
-                else:
-                    _close_done(session, rows[use_id], now, result)
+            acts = [
+                _close_failed(rows[use_id], now, result.code)
+                if isinstance(result, TrustError)
+                else _close_done(rows[use_id], now, result)
+                for use_id, result in results
+            ]
+            audit.record_many(session, acts)
 
     def finish(self, use_id: int, answer: bytes) -> None:
         """Store that the use is done; the answer itself is kept where the request may come again."""
         now = self._clock()
         with self._database.transaction() as session:
-            _close_done(session, store.load_use(session, use_id), now, answer)
+            audit.record_many(session, [_close_done(store.load_use(session, use_id), now, answer)])
 
     def fail(self, use_id: int, code: str) -> None:
         """Store that the use failed."""
         now = self._clock()
         with self._database.transaction() as session:
-            _close_failed(session, store.load_use(session, use_id), now, code)
+            audit.record_many(session, [_close_failed(store.load_use(session, use_id), now, code)])
 
     def close_unfinished(self, *, older_than: timedelta) -> int:
         """Record uses whose process died as failed; how many there were, at most 500 a call."""
@@ -170,28 +170,28 @@ def _intend(row: UseRow, use: Use, now: datetime) -> None:
     row.reserved_at, row.outcome, row.error_code = now, "reserved", None
 
 
-def _audit_intent(session: Session, row: UseRow) -> None:
-    audit.record(
-        session, at=row.reserved_at, actor=row.actor, action="seal.use.reserved", subject=row.seal_id,
+def _intent(row: UseRow) -> Act:
+    return Act(
+        at=row.reserved_at, actor=row.actor, action="seal.use.reserved", subject=row.seal_id,
         facts={"use": str(row.id), "kind": row.kind, "digest": row.content_digest},
     )  # fmt: skip
 
 
-def _close_done(session: Session, row: UseRow, now: datetime, answer: bytes) -> None:
+def _close_done(row: UseRow, now: datetime, answer: bytes) -> Act:
     row.outcome, row.finished_at = "done", now
     row.result_digest = sm3(answer).hex()
     if row.request_id is not None:
         row.answer = answer
-    audit.record(
-        session, at=now, actor=row.actor, action="seal.use.done", subject=row.seal_id,
+    return Act(
+        at=now, actor=row.actor, action="seal.use.done", subject=row.seal_id,
         facts={"use": str(row.id), "result_sm3": row.result_digest},
     )  # fmt: skip
 
 
-def _close_failed(session: Session, row: UseRow, now: datetime, code: str) -> None:
+def _close_failed(row: UseRow, now: datetime, code: str) -> Act:
     row.outcome, row.finished_at, row.error_code = "failed", now, code
-    audit.record(
-        session, at=now, actor=row.actor, action="seal.use.failed", subject=row.seal_id,
+    return Act(
+        at=now, actor=row.actor, action="seal.use.failed", subject=row.seal_id,
         facts={"use": str(row.id), "error": code},
     )  # fmt: skip
 

@@ -6,17 +6,18 @@ identifiers and digests, never secrets or personal data.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, String, func, select
+from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, String, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from trustcore.crypto.digests import sm3
 from trustcore.database import Model, UtcDateTime
 from trustcore.report import Report, ReportBuilder
 
-__all__ = ["AuditRow", "record", "rows", "verify_chain"]
+__all__ = ["Act", "AuditRow", "record", "record_many", "rows", "verify_chain"]
 
 _GENESIS = bytes(32)
 _CHAIN_LOCK = 0x58494E59494E
@@ -44,37 +45,59 @@ class AuditRow(Model):
     """SM3 over ``previous`` and the canonical JSON of this row."""
 
 
+_COLUMNS = ("number", "at", "actor", "action", "subject", "facts", "previous")
+
+
 def _digest(row: AuditRow) -> bytes:
     content = [row.number, row.at.isoformat(), row.actor, row.action, row.subject, row.facts]
     canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return sm3(row.previous + canonical.encode())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One act to be recorded."""
+
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
 def record(
     session: Session, *, at: datetime, actor: str, action: str, subject: str, facts: Mapping[str, str] | None = None
-) -> AuditRow:
-    """Append a row to the chain in the caller's transaction.
+) -> None:
+    """Append a row to the chain in the caller's transaction; see :func:`record_many`."""
+    record_many(session, [Act(at=at, actor=actor, action=action, subject=subject, facts=facts or {})])
+
+
+def record_many(session: Session, acts: Sequence[Act]) -> None:
+    """Append rows to the chain, in this order, in the caller's transaction.
 
     Transactions append one after the other: on SQLite each already holds the write lock, on PostgreSQL an advisory
     lock is held until the transaction ends (a lock on the last row would show the waiting one a row that is no longer
     the last).
     """
+    session.flush()
+    if not acts:
+        return
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
-    last = session.scalars(select(AuditRow).order_by(AuditRow.number.desc()).limit(1)).first()
-    row = AuditRow(
-        number=last.number + 1 if last else 1,
-        at=at,
-        actor=actor,
-        action=action,
-        subject=subject,
-        facts=dict(facts or {}),
-        previous=last.digest if last else _GENESIS,
-    )
-    row.digest = _digest(row)
-    session.add(row)
-    session.flush()
-    return row
+    last = session.execute(
+        select(AuditRow.number, AuditRow.digest).order_by(AuditRow.number.desc()).limit(1)
+    ).one_or_none()
+    number, digest = (last.number, last.digest) if last else (0, _GENESIS)
+    added: list[dict[str, object]] = []
+    for act in acts:
+        number, previous = number + 1, digest
+        row = AuditRow(
+            number=number, at=act.at, actor=act.actor, action=act.action, subject=act.subject, facts=dict(act.facts),
+            previous=previous,
+        )  # fmt: skip
+        digest = _digest(row)
+        added.append({name: getattr(row, name) for name in _COLUMNS} | {"digest": digest})
+    session.execute(insert(AuditRow), added)
 
 
 def rows(session: Session, *, before: int | None = None, limit: int = 50) -> list[AuditRow]:

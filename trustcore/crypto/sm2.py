@@ -148,6 +148,17 @@ def _evp_verify(ctx: object, e: bytes, signature_der: bytes) -> bool:
 
 def _with_public_key(public_point: bytes, use: Callable[[object], _T]) -> _T:
     lib = libcrypto()
+    ctx = lib.EVP_PKEY_CTX_new(_public_key(public_point), ffi.NULL)
+    try:
+        return use(ctx)
+    finally:
+        lib.EVP_PKEY_CTX_free(ctx)
+
+
+@lru_cache(maxsize=64)
+def _public_key(public_point: bytes) -> object:
+    """Libcrypto's key, freed with the last reference; it is only read, which several threads may do at once."""
+    lib = libcrypto()
     der = public_key_der(public_point)
     buffer = ffi.new("unsigned char[]", der)
     cursor = ffi.new("const unsigned char **", buffer)
@@ -155,12 +166,7 @@ def _with_public_key(public_point: bytes, use: Callable[[object], _T]) -> _T:
     if key == ffi.NULL:
         lib.ERR_clear_error()
         raise _bad_key("the SM2 public key is not a point of the curve")
-    ctx = lib.EVP_PKEY_CTX_new(key, ffi.NULL)
-    try:
-        return use(ctx)
-    finally:
-        lib.EVP_PKEY_CTX_free(ctx)
-        lib.EVP_PKEY_free(key)
+    return ffi.gc(key, lib.EVP_PKEY_free)
 
 
 def encrypt(public_point: bytes, plaintext: bytes) -> bytes:
