@@ -7,6 +7,7 @@ temporary files.
 
 import zlib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from ofd.zip_format import (
     CENTRAL,
@@ -31,6 +32,7 @@ __all__ = ["Limits", "Package", "write_package"]
 
 _DOS_DATE = 0x21
 """1 January 1980: files of a package carry no time of their own."""
+_LONGEST_REMEMBERED = 64 * 1024
 _KEPT_BYTES = 4 * 1024 * 1024
 """How much of what was unpacked is kept for the next time it is asked for."""
 _VERSION_NEEDED = 20
@@ -143,6 +145,15 @@ def write_package(files: Mapping[str, bytes]) -> bytes:
     return writer.finish()
 
 
+def _deflate(content: bytes) -> bytes:
+    stream = zlib.compressobj(_COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return stream.compress(content) + stream.flush()
+
+
+_deflate_once = lru_cache(maxsize=64)(_deflate)
+"""Templates and seals are the same in all documents of a kind."""
+
+
 class _Writer:
     """Collects local entries and the central records that describe them."""
 
@@ -156,8 +167,7 @@ class _Writer:
         raw_name = name.encode()
         flags = 0 if name.isascii() else UTF8_FLAG
         decode_name(raw_name, flags)
-        stream = zlib.compressobj(_COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS)
-        packed = stream.compress(content) + stream.flush()
+        packed = (_deflate_once if len(content) <= _LONGEST_REMEMBERED else _deflate)(content)
         method = DEFLATED
         if len(packed) >= len(content):
             method, packed = STORED, content
