@@ -115,3 +115,14 @@ def test_two_files_with_the_same_company_issue_it_once(
     newest = service.recent(limit=5)
     others = service.recent(before=newest[-1].number, limit=5)
     assert len({one.identifier for one in (*newest, *others)}) == 8
+
+
+def test_a_row_that_stands_twice_in_a_file_is_issued_once(
+    service: LicenceService, export: bytes, seals: object
+) -> None:
+    lines = export.splitlines()
+    result = service.issue_batch(b"\n".join([*lines[:4], lines[2], lines[3]]), name="twice.csv")
+    identifiers = [licence.identifier for licence in result.licences]
+    assert len(result.bad) + len(identifiers) == 5
+    assert len(set(identifiers)) == 3
+    assert len(seals.stamped) == 7  # type: ignore[attr-defined]

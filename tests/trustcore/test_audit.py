@@ -5,7 +5,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.exc import StatementError
 
 from trustcore import audit
-from trustcore.audit import AuditRow
+from trustcore.audit import Act, AuditRow
 from trustcore.database import Database
 from trustcore.report import Verdict
 
@@ -56,3 +56,15 @@ def test_rows_are_paged_newest_first(filled: Database) -> None:
         first = audit.rows(session, limit=2)
         second = audit.rows(session, before=first[-1].number, limit=2)
     assert [row.number for row in (*first, *second)] == [5, 4, 3, 2]
+
+
+def test_acts_recorded_together_continue_the_chain_in_their_order(filled: Database, now: datetime) -> None:
+    acts = [Act(at=now, actor="tester", action="test.done", subject=f"together {number}") for number in range(3)]
+    with filled.transaction() as session:
+        audit.record_many(session, acts)
+        audit.record_many(session, [])
+        audit.record(session, at=now, actor="tester", action="test.done", subject="after")
+    with filled.transaction() as session:
+        assert audit.verify_chain(session).steps[0].evidence["rows"] == "9"
+        newest = [row.subject for row in audit.rows(session, limit=4)]
+    assert newest == ["after", "together 2", "together 1", "together 0"]
