@@ -8,7 +8,7 @@ identifiers and digests, never secrets or personal data.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, String, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -49,7 +49,7 @@ _COLUMNS = ("number", "at", "actor", "action", "subject", "facts", "previous")
 
 
 def _digest(row: AuditRow) -> bytes:
-    content = [row.number, row.at.isoformat(), row.actor, row.action, row.subject, row.facts]
+    content = [row.number, row.at.astimezone(UTC).isoformat(), row.actor, row.action, row.subject, row.facts]
     canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return sm3(row.previous + canonical.encode())
 

@@ -52,6 +52,8 @@ def test_times_come_back_in_utc_with_their_microseconds(either: Database) -> Non
         audit.record(session, at=at, actor="tester", action="test.done", subject="1")
     with either.transaction() as session:
         stored = audit.rows(session)[0].at
+        report = audit.verify_chain(session)
+    assert report.verdict is Verdict.VALID
     assert stored == WHEN
     assert stored.utcoffset() == timedelta(0)
 
