@@ -53,11 +53,11 @@ contracts: setup ## Check who imports whom
 
 .PHONY: unit
 unit: setup ## Run the tests that need nothing but this machine (T=tests/ofd for a part)
-	@echo "— pytest"; $(BIN)/pytest -n $(JOBS) -m "not interop and not browser and not postgres and not slow" $(T)
+	@echo "— pytest"; $(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not interop and not browser and not postgres and not slow" $(T)
 
 .PHONY: test-all
 test-all: setup ## Run the tests that need more: PostgreSQL, Chromium, Java, Node.js, time
-	@echo "— pytest"; $(BIN)/pytest -n $(JOBS) -m "interop or browser or postgres or slow" $(T)
+	@echo "— pytest"; $(BIN)/pytest -n $(JOBS) --dist loadgroup -m "interop or browser or postgres or slow" $(T)
 
 .PHONY: interop
 interop: setup ## Let software that is not ours judge demo/; writes docs/conformance.md

@@ -26,6 +26,7 @@ async function person(options, walk) {
 }
 
 async function look(page, name) {
+  await page.waitForLoadState('load');
   const width = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
   seen[name] = {
     verdict: (await page.locator('.verdict').allInnerTexts()).join(' '),
@@ -47,7 +48,7 @@ try {
   await person({ locale: 'zh-CN', viewport: { width: 390, height: 844 }, isMobile: true }, async (page) => {
     await page.goto(`${address}/v/${token}`);
     await look(page, 'licence-zh');
-    await page.locator('nav a[hreflang=en]').click();
+    await Promise.all([page.waitForURL('**lang=en'), page.locator('nav a[hreflang=en]').click()]);
     await look(page, 'licence-en');
     await upload(page, file, 'file');
     await upload(page, changed, 'changed-file');
