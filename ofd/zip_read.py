@@ -137,6 +137,8 @@ def _central_record(data: bytes, position: int, end: int, limits: Limits) -> Cen
     check_attributes(name, fields[15], data[name_end : name_end + extra_length])
     if flags & _REFUSED_FLAGS:
         raise _malformed(f"Entry {name!r} is encrypted or patched.", "encrypted", name)
+    if fields[14] not in {0, 1}:
+        raise _malformed(f"Entry {name!r} has internal attributes that mean nothing.", "attributes", name)
     if method not in {STORED, DEFLATED} or (method == STORED and size != compressed_size):
         raise _malformed(f"Entry {name!r} is packed in an unknown way.", "method", name)
     if name.endswith("/") and size:
@@ -171,7 +173,8 @@ def _check_local(data: bytes, offset: int, central: tuple[int, ...], raw_name: b
     name_start = offset + LOCAL.size
     data_offset = int(name_start + fields[9] + fields[10])
     deferred = bool(fields[2] & DATA_DESCRIPTOR_FLAG) and sizes == (0, 0, 0)
-    same = fields[2:4] == central[3:5] and (deferred or sizes == central_sizes)
+    # Version needed, flags, method, time and date; how a file was on its writer's disk stands in one place only.
+    same = fields[1:6] == central[2:7] and (deferred or sizes == central_sizes)
     if not same or data[name_start : name_start + fields[9]] != raw_name or data_offset > len(data):
         raise _mismatch(name)
     check_attributes(name, 0, data[name_start + fields[9] : data_offset])

@@ -276,3 +276,22 @@ def test_bits_behind_a_deflated_entry_are_refused() -> None:
         with pytest.raises(MalformedError) as caught:
             Package(bytes(padded)).read(record.filename)
         assert caught.value.code == "ofd.package.entry-damaged"
+
+
+@pytest.mark.parametrize(
+    ("field", "code"),
+    [
+        (6, "ofd.package.header-mismatch"),
+        (7, "ofd.package.header-mismatch"),
+        (12, "ofd.package.header-mismatch"),
+        (14, "ofd.package.header-mismatch"),
+        (36, "ofd.package.attributes"),
+        (37, "ofd.package.attributes"),
+    ],
+    ids=["version", "version-high", "time", "date", "internal-attributes", "internal-attributes-high"],
+)
+def test_what_the_directory_says_otherwise_than_the_entry_is_refused(field: int, code: str) -> None:
+    """Octets of the central header (APPNOTE §4.3.12) that no content depends on."""
+    changed = bytearray(write_package(FILES))
+    changed[central_offset(bytes(changed)) + field] ^= 0x10
+    assert refusal(bytes(changed)) == code
