@@ -32,7 +32,7 @@ class _Body(BaseModel):
 class RecordBody(_Body):
     """What stands on a business licence."""
 
-    credit_code: str = Field(max_length=18, examples=["91420102MA4KXXXX0X"])
+    credit_code: str = Field(max_length=18, examples=["91420103MAXK7Q2FX7"])
     """统一社会信用代码, GB 32100-2015."""
     name: str = Field(max_length=200)
     company_type: str = Field(max_length=60, examples=["有限责任公司(自然人独资)"])

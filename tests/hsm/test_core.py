@@ -50,7 +50,8 @@ def test_what_is_not_the_uri_of_a_private_key_is_refused(uri: str) -> None:
 @given(st.text(max_size=80))
 def test_no_text_breaks_the_reading_of_uris(text: str) -> None:
     with suppress(MalformedError):
-        label_of("pkcs11:" + text)
+        label = label_of("pkcs11:" + text)
+        assert label_of(key_uri(label)) == label
 
 
 def test_a_failing_machine_rests_twice_as_long_each_time() -> None:

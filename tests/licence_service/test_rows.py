@@ -181,7 +181,9 @@ def test_any_octets_end_in_rows_or_one_clear_error(data: bytes) -> None:
     header = ",".join(COLUMNS).encode()
     for content in (data, header + b"\n" + data):
         with contextlib.suppress(MalformedError):
-            read_rows(content)
+            file = read_rows(content)
+            assert all(row.number > 1 for row in (*file.rows, *file.bad))
+            assert all(bad.sentence and bad.sentence_zh for bad in file.bad)
 
 
 @pytest.mark.parametrize("text", ["2019-05-08", "2019/5/8", "20190508", "2019年5月8日", "2019年05月08日"])

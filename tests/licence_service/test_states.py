@@ -17,6 +17,7 @@ def test_end_states_are_ends() -> None:
 
 def test_a_suspension_can_end() -> None:
     require_transition(LicenceState.SUSPENDED, LicenceState.VALID)
+    assert LicenceState.VALID in allowed(LicenceState.SUSPENDED)
 
 
 @pytest.mark.parametrize("target", [LicenceState.EXPIRED, LicenceState.NOT_ACTIVE, LicenceState.PENDING_SEAL])

@@ -159,6 +159,27 @@ def test_with_one_machine_down_the_others_do_the_job(workplace: Workplace, expor
     assert len(_identifiers(workplace)) == 2
 
 
+def test_with_all_machines_down_it_is_said_in_one_sentence_and_the_job_goes_on_later(
+    workplace: Workplace, export: Callable[[int], Path]
+) -> None:
+    assert workplace.demo(export(1)).returncode == 0
+    faults = workplace.path / "faults"
+    faults.mkdir()
+    for number in (1, 2, 3):
+        (faults / f"xinyin-{number}").write_text("0x30")
+    workplace.environment["SOFTGM_FAULTS"] = str(faults)
+    more = write_rows(workplace.path / "more.csv", sample_rows(2))
+    down = workplace.demo(more)
+    assert down.returncode == 1
+    assert "hsm." in down.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in down.stderr
+
+    del workplace.environment["SOFTGM_FAULTS"]
+    done = workplace.demo(more)
+    assert done.returncode == 0, done.stderr
+    assert _serials(workplace) == [1, 2]
+
+
 def test_a_full_disk_is_said_in_one_sentence_and_the_job_goes_on_later(
     workplace: Workplace, export: Callable[[int], Path]
 ) -> None:
