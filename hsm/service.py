@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from hsm import software, store
+from hsm import software
 from hsm.core.profiles import profile
 from hsm.core.uri import key_uri, label_of
-from hsm.keymaking import KeyMaker
+from hsm.keys.making import KeyMaker
 from hsm.machine import MachineInfo
-from hsm.module import ModuleSource, vendor_source
-from hsm.pkcs11_machine import Pkcs11Machine
+from hsm.pkcs11.machine import Pkcs11Machine
+from hsm.pkcs11.module import ModuleSource, vendor_source
 from hsm.pool import Pool
 from hsm.settings import HsmSettings, MachineSettings
 from hsm.signer import PoolSigner
-from hsm.store import KeyRecord
+from hsm.store import keys as store
+from hsm.store.keys import KeyRecord
 from trustcore.crypto import verify
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.crypto.digests import sha256

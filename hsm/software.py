@@ -20,7 +20,7 @@ from pkcs11 import PKCS11Error
 from pydantic import SecretStr
 
 from hsm.locks import file_lock
-from hsm.module import LoadedModule, ModuleSource, software_source
+from hsm.pkcs11.module import LoadedModule, ModuleSource, software_source
 from hsm.settings import MachineSettings
 from trustcore.errors import BusyError, InternalError, NotFoundError
 

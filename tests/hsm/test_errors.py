@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hsm.module import LoadedModule
+from hsm.pkcs11.module import LoadedModule
 from hsm.service import HsmService, _machine
 from hsm.settings import HsmSettings, MachineSettings
 from hsm.software import machine_source, software_machines

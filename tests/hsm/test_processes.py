@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from hsm import software, store
+from hsm import software
 from hsm.service import HsmService
+from hsm.store import keys as store
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.database import Database
 from trustcore.errors import BusyError, ConflictError

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from hsm import software
 from hsm.service import HsmService
 from hsm.settings import HsmSettings
-from hsm.store import key_record, wrapping_records
+from hsm.store.keys import key_record, wrapping_records
 from trustcore.audit import AuditRow
 from trustcore.crypto import sm2, verify
 from trustcore.crypto.algorithms import KeyAlgorithm

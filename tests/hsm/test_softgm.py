@@ -12,8 +12,8 @@ from pkcs11.constants import DEFAULT
 
 from hsm import software
 from hsm.core.encoding import ec_public_key_der, public_point
-from hsm.module import LoadedModule
-from hsm.vendor_numbers import allow_vendor_numbers
+from hsm.pkcs11.module import LoadedModule
+from hsm.pkcs11.vendor_numbers import allow_vendor_numbers
 from trustcore.crypto import sm2
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.crypto.digests import sm3

@@ -19,8 +19,8 @@ import pkcs11
 from pkcs11 import PKCS11Error
 from pkcs11._pkcs11 import lib as Library  # noqa: N812 - the class has a function's name
 
+from hsm.pkcs11.vendor_numbers import allow_vendor_numbers
 from hsm.softgm import library_path, shim_path
-from hsm.vendor_numbers import allow_vendor_numbers
 from trustcore.errors import InternalError, NotFoundError
 
 __all__ = ["LoadedModule", "ModuleSource", "software_source", "vendor_source"]

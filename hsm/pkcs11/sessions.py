@@ -20,8 +20,8 @@ from pkcs11 import PKCS11Error, Session, Token
 from pydantic import SecretStr
 
 from hsm.errors import MachineDownError
-from hsm.failures import pin_error, translate
 from hsm.locks import file_lock
+from hsm.pkcs11.failures import pin_error, translate
 from trustcore.errors import BusyError, NotFoundError, RejectedError
 
 __all__ = ["Lane", "SessionPool"]

@@ -17,14 +17,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from platform import node
 
-from hsm import store
 from hsm.core.uri import key_uri
 from hsm.errors import MachineDownError
+from hsm.keys.wrapping import WrappingKeys
 from hsm.locks import file_lock
 from hsm.machine import Machine, MachineKey
 from hsm.pool import Pool
-from hsm.store import KeyRecord
-from hsm.wrapping import WrappingKeys
+from hsm.store import keys as store
+from hsm.store.keys import KeyRecord
 from trustcore import audit
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.crypto.digests import sha256

@@ -11,11 +11,11 @@ from datetime import datetime
 from functools import partial
 from platform import node
 
-from hsm import store
 from hsm.errors import MachineDownError
 from hsm.machine import KeyReference, Machine
 from hsm.pool import Pool
-from hsm.store import WRAPPING_ALGORITHM, KeyRecord
+from hsm.store import keys as store
+from hsm.store.keys import WRAPPING_ALGORITHM, KeyRecord
 from trustcore import audit
 from trustcore.database import Database
 from trustcore.errors import BusyError, TrustError

@@ -13,11 +13,11 @@ from pkcs11 import Attribute, Mechanism, ObjectClass, PKCS11Error, Token
 from hsm.core import encoding
 from hsm.core.profiles import CipherForm, SignatureForm, VendorProfile
 from hsm.errors import KeyMissingError
-from hsm.failures import SESSION_LOST, STALE_HANDLE, translate
-from hsm.key_objects import KeyObjects
 from hsm.machine import KeyReference, MachineInfo, MachineKey
-from hsm.module import LoadedModule, ModuleSource
-from hsm.sessions import Lane, SessionPool
+from hsm.pkcs11.failures import SESSION_LOST, STALE_HANDLE, translate
+from hsm.pkcs11.key_objects import KeyObjects
+from hsm.pkcs11.module import LoadedModule, ModuleSource
+from hsm.pkcs11.sessions import Lane, SessionPool
 from hsm.settings import HsmSettings, MachineSettings
 from trustcore.crypto import verify
 from trustcore.crypto.algorithms import KeyAlgorithm

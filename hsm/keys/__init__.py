@@ -1,0 +1,1 @@
+"""The life of keys: made, replicated, used, retired, destroyed."""

@@ -1,0 +1,1 @@
+"""All queries of the encryption machine service."""
