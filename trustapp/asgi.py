@@ -22,6 +22,7 @@ import licence_service.web.pages
 import seal_service.web.api
 import sso.web.api
 from trustapp import housekeeping
+from trustapp.hardening import forbid_core_dumps
 from trustapp.portal.admin import build_admin_router
 from trustapp.portal.pages import build_portal_router
 from trustapp.portal.session import build_login
@@ -44,6 +45,7 @@ _ONLY_VARIABLE = "XINYIN_ONLY"
 
 def build() -> FastAPI:
     """The application of this process, from the settings; closes what it opened when the server stops."""
+    forbid_core_dumps()
     settings = load_settings()
     logs.configure(level=settings.log.level, form=settings.log.form)
     stack = ExitStack()

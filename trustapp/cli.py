@@ -22,6 +22,7 @@ import ofd.cli
 import seal_service.cli
 import sso.cli
 from trustapp.demo.command import add_demo
+from trustapp.hardening import forbid_core_dumps
 from trustapp.maintenance import add_maintenance
 from trustapp.serve import LOOPBACK, data_environment, run_server
 from trustapp.settings import Settings, load_settings
@@ -137,6 +138,7 @@ def _add_serve(app: typer.Typer, invocation: _Invocation) -> None:
 
 def main() -> None:
     """Run the command and exit with its status."""
+    forbid_core_dumps()
     sys.exit(_run())
 
 
