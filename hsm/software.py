@@ -19,10 +19,10 @@ from pathlib import Path
 from pkcs11 import PKCS11Error
 from pydantic import SecretStr
 
-from hsm.locks import file_lock
 from hsm.pkcs11.module import LoadedModule, ModuleSource, software_source
 from hsm.settings import MachineSettings
 from trustcore.errors import BusyError, InternalError, NotFoundError
+from trustcore.locks import file_lock
 
 __all__ = ["configuration_file", "machine_source", "module_cache", "prepare", "software_machines", "start_lock"]
 

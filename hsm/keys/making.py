@@ -20,7 +20,6 @@ from platform import node
 from hsm.core.uri import key_uri
 from hsm.errors import MachineDownError
 from hsm.keys.wrapping import WrappingKeys
-from hsm.locks import file_lock
 from hsm.machine import Machine, MachineKey
 from hsm.pool import Pool
 from hsm.store import keys as store
@@ -30,6 +29,7 @@ from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.crypto.digests import sha256
 from trustcore.database import Database
 from trustcore.errors import BusyError, ConflictError, TrustError
+from trustcore.locks import file_lock
 
 __all__ = ["KeyMaker"]
 

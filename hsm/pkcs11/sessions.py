@@ -20,9 +20,9 @@ from pkcs11 import PKCS11Error, Session, Token
 from pydantic import SecretStr
 
 from hsm.errors import MachineDownError
-from hsm.locks import file_lock
 from hsm.pkcs11.failures import pin_error, translate
 from trustcore.errors import BusyError, NotFoundError, RejectedError
+from trustcore.locks import file_lock
 
 __all__ = ["Lane", "SessionPool"]
 
