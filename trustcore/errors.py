@@ -16,6 +16,7 @@ __all__ = [
     "ForbiddenError",
     "InternalError",
     "Kind",
+    "LimitedError",
     "MalformedError",
     "NotFoundError",
     "RejectedError",
@@ -40,6 +41,8 @@ class Kind(StrEnum):
     """Understood, well-formed, and refused by a rule that ``code`` names."""
     BUSY = "busy"
     """A resource is down or full for now; the same request may succeed later."""
+    LIMITED = "limited"
+    """The caller has used up a quota; the fact ``retry_after`` says in how many seconds it may ask again."""
     INTERNAL = "internal"
 
 
@@ -101,6 +104,12 @@ class BusyError(TrustError):
     """A machine, disk or queue cannot serve now; try again later."""
 
     kind = Kind.BUSY
+
+
+class LimitedError(TrustError):
+    """A quota of the caller is used up; the fact ``retry_after`` is in seconds."""
+
+    kind = Kind.LIMITED
 
 
 class InternalError(TrustError):

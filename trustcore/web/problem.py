@@ -18,6 +18,7 @@ STATUS = {
     Kind.CONFLICT: 409,
     Kind.REJECTED: 422,
     Kind.BUSY: 503,
+    Kind.LIMITED: 429,
     Kind.INTERNAL: 500,
 }
 """HTTP status of each kind of error."""
@@ -26,12 +27,22 @@ _RETRY_AFTER_SECONDS = 5
 _log = structlog.get_logger(__name__)
 
 
-def problem(status: int, code: str, detail: str, **extra: object) -> JSONResponse:
-    """A problem document; ``code`` is also its ``type`` as a URN."""
+def problem(
+    status: int, code: str, detail: str, *, retry_after: int = _RETRY_AFTER_SECONDS, **extra: object
+) -> JSONResponse:
+    """A problem document; ``code`` is also its ``type`` as a URN.
+
+    Args:
+        status: HTTP status.
+        code: of the error.
+        detail: one English sentence.
+        retry_after: seconds, for the header of 429 and 503 (RFC 9110 §10.2.3).
+        extra: further members.
+    """
     body = {"type": f"urn:xinyin:error:{code}", "status": status, "code": code, "detail": detail, **extra}
     headers = {"Cache-Control": "no-store"}
-    if status == STATUS[Kind.BUSY]:
-        headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+    if status in {STATUS[Kind.BUSY], STATUS[Kind.LIMITED]}:
+        headers["Retry-After"] = str(retry_after)
     if status == STATUS[Kind.UNAUTHENTICATED]:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(body, status, headers, media_type="application/problem+json")
@@ -43,7 +54,9 @@ def answer(request: Request, error: TrustError) -> JSONResponse:
     if error.kind is Kind.INTERNAL:
         _log.error("request.internal-error", code=error.code, path=request.url.path, exc_info=error)
         return problem(status, error.code, "The server could not do this; its operator finds the cause in the log.")
-    return problem(status, error.code, error.detail, **({"facts": error.facts} if error.facts else {}))
+    wait = int(error.facts.get("retry_after", _RETRY_AFTER_SECONDS))
+    facts = {"facts": error.facts} if error.facts else {}
+    return problem(status, error.code, error.detail, retry_after=wait, **facts)
 
 
 def _trust_error(request: Request, error: Exception) -> JSONResponse:
