@@ -1,12 +1,13 @@
 """The port to one encryption machine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from hsm.core.profiles import CipherMode
 from trustcore.crypto.algorithms import KeyAlgorithm
 
-__all__ = ["KeyReference", "Machine", "MachineInfo", "MachineKey"]
+__all__ = ["KeyReference", "Machine", "MachineInfo", "MachineKey", "SessionCounts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,35 @@ class MachineInfo:
     model: str
     serial: str
     library: str
-    """Description of its PKCS#11 module."""
+    """Description of its PKCS#11 module, or of its SDF library."""
+    profile: str = ""
+    """The vendor profile in use."""
+    algorithms: tuple[str, ...] = ()
+    """What was tried when it was connected, and verified in software: ``sm2-sign``, ``sm2-decrypt``, ``rsa-sign``,
+    ``ecdsa-sign``, ``sm4-cbc``, ``sm4-gcm``, ``random``. An algorithm that is missing here is tried with the first key
+    that uses it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCounts:
+    """The sessions with one machine."""
+
+    open: int
+    """Opened and not yet closed."""
+    in_use: int
+    """Working on a call now."""
+    limit: int
+    """The most there may be."""
 
 
 class Machine(Protocol):
     """One encryption machine. Safe to share between threads; blocks while the machine works.
 
-    Every method may raise ``MachineDownError``, when the machine failed, and those that name a key
-    ``KeyMissingError``. Signatures have their X.509 form.
+    Every method may raise ``MachineDownError``, when the machine failed, and ``MachineCannotError``
+    (``hsm.machine.cannot``) for what its kind does not do; those that name a key ``KeyMissingError``, or its
+    ``KeyUnfitError`` (``hsm.key.unfit``), when an object of another type has that name. Whatever stores a key may raise
+    ``MachineFullError`` (``hsm.machine.full``); the machine goes on to use the keys it has. Signatures have their X.509
+    form.
     """
 
     @property
@@ -58,15 +80,28 @@ class Machine(Protocol):
     def connect(self) -> MachineInfo:
         """Load the module, find the token and log in, if that is not done.
 
-        Raises errors that name the remedy: ``hsm.module.…``, ``hsm.token.missing``, ``hsm.pin.…``. A refused PIN is
-        not tried again until its file has changed, so that the token does not lock.
+        A new connection is proved before it is used: trial keys sign and decrypt, and software checks the answers.
+
+        Raises errors that name the remedy: ``hsm.module.…``, ``hsm.token.missing``, ``hsm.pin.…``, and
+        ``hsm.profile.…`` when the answers are wrong. A refused PIN is not tried again until its file has changed, so
+        that the token does not lock.
         """
 
     def close(self) -> None:
         """Let the module go. No call may be in flight."""
 
+    @property
+    def sessions(self) -> SessionCounts:
+        """How many sessions there are."""
+
+    def close_sessions(self) -> None:
+        """End all sessions; those in use when their call is over. The next call connects anew, and proves anew."""
+
     def sign_digest(self, key: MachineKey, digest: bytes) -> bytes:
         """Sign a digest of the algorithm's hash; for SM2 the 32-byte e."""
+
+    def sign_digests(self, key: MachineKey, digests: Sequence[bytes]) -> list[bytes]:
+        """Sign many digests in one session, answers in order."""
 
     def decrypt(self, key: MachineKey, ciphertext_der: bytes) -> bytes:
         """Decrypt an SM2Cipher (GB/T 35276-2017 §7.2). Raises ``MalformedError`` (``hsm.cipher.invalid``)."""
@@ -99,7 +134,32 @@ class Machine(Protocol):
         """Take a wrapping key in under a transport key made for this one time; ``send`` wraps it."""
 
     def wrap(self, key: KeyReference, wrapping_key: KeyReference) -> bytes:
-        """A private key under the wrapping key (CKM_AES_KEY_WRAP_PAD)."""
+        """A private key, or an SM4 key, under the wrapping key (CKM_AES_KEY_WRAP_PAD)."""
 
     def unwrap(self, key: MachineKey, wrapping_key: KeyReference, wrapped: bytes) -> None:
         """Take a private key in, extractable until sealed, and prove that it belongs to the public key."""
+
+    def unwrap_sm4(self, reference: KeyReference, wrapping_key: KeyReference, wrapped: bytes) -> None:
+        """Take an SM4 key in, extractable until sealed."""
+
+    def make_sm4_key(self, reference: KeyReference, *, extractable: bool) -> None:
+        """Make an SM4 key. Kept when it is there already."""
+
+    def holds_sm4_key(self, reference: KeyReference) -> bool:
+        """Whether the SM4 key is there."""
+
+    def sm4_encrypt(
+        self, key: KeyReference, mode: CipherMode, data: bytes, *, iv: bytes, associated: bytes = b""
+    ) -> bytes:
+        """Encrypt with an SM4 key; see :class:`CipherMode` for lengths.
+
+        Raises ``MalformedError`` (``hsm.cipher.length``) for data or ``iv`` of a length that the mode does not take.
+        """
+
+    def sm4_decrypt(
+        self, key: KeyReference, mode: CipherMode, data: bytes, *, iv: bytes, associated: bytes = b""
+    ) -> bytes:
+        """Decrypt with an SM4 key.
+
+        Raises ``MalformedError``: ``hsm.cipher.length`` as above, ``hsm.cipher.invalid`` for a tag that does not fit.
+        """

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from trustcore.errors import MalformedError
 
-__all__ = ["PROFILES", "CipherForm", "SignatureForm", "VendorProfile", "profile"]
+__all__ = ["PROFILES", "CipherForm", "CipherMode", "SignatureForm", "VendorProfile", "profile"]
 
 
 class SignatureForm(StrEnum):
@@ -20,6 +20,17 @@ class SignatureForm(StrEnum):
     """r ‖ s, 64 bytes."""
     DER = "der"
     """SEQUENCE { r, s }."""
+
+
+class CipherMode(StrEnum):
+    """Modes of operation of SM4 (GB/T 17964-2021)."""
+
+    ECB = "ecb"
+    """Whole blocks of 16 bytes, no padding; ``iv`` empty. For a standard that demands it; never for texts."""
+    CBC = "cbc"
+    """Whole blocks of 16 bytes, no padding; ``iv`` of 16 bytes."""
+    GCM = "gcm"
+    """Any length; ``iv`` of 12 bytes, never used twice with a key. The result is ciphertext ‖ 16-byte tag."""
 
 
 class CipherForm(StrEnum):
