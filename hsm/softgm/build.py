@@ -8,11 +8,16 @@ from pathlib import Path
 from trustcore.locks import file_lock
 from trustcore.native import compile_once, package_sources
 
-__all__ = ["library_path", "shim_path"]
+__all__ = ["arithmetic_sources", "library_path", "shim_path"]
 
 _LIBRARIES = ("-lcrypto", "-lpthread", "-ldl")
 _HEADERS = ("/usr/include/p11-kit-1",)
 _REMEDY = "install the Debian packages gcc, libssl-dev and libp11-kit-dev"
+
+
+def arithmetic_sources() -> dict[str, bytes]:
+    """The files behind ``sm2.h`` alone, for other libraries that compute SM2; they want ``-lcrypto``."""
+    return {name: text for name, text in package_sources("hsm.softgm").items() if name.startswith("sm2")}
 
 
 def library_path(cache_dir: Path) -> Path:
