@@ -1,13 +1,22 @@
 """Tables of the encryption machine service. No private value and no PIN is ever in them."""
 
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import JSON, LargeBinary, String
+from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Integer, LargeBinary, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trustcore.database import Model, UtcDateTime
 
-__all__ = ["KeyRow"]
+__all__ = [
+    "ApprovalRow",
+    "ApprovalVoteRow",
+    "ClientCertificateRow",
+    "GrantDayRow",
+    "GrantRow",
+    "KeyCertificateRow",
+    "KeyImportRow",
+    "KeyRow",
+]
 
 
 class KeyRow(Model):
@@ -33,3 +42,158 @@ class KeyRow(Model):
     """When it was ready to use; none: the process that made it has not finished."""
     sealed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When it became non-extractable in every machine; none: some machine still waits for its copy."""
+    purpose: Mapped[str] = mapped_column(String(20), server_default="signing")
+    """A ``KeyPurpose``."""
+    state: Mapped[str] = mapped_column(String(20), server_default="active", index=True)
+    """A ``KeyState``; says something once the key is made."""
+    title: Mapped[str | None] = mapped_column(String(200))
+    """What people call it. The label is in URIs and in the machines and never changes."""
+    exportable: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    """It was made to leave the installation, wrapped, and is never sealed."""
+    activated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When it was first activated; none for keys older than the column."""
+    retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    destroyed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When its destruction was decided. ``machines`` then are those that have not confirmed it."""
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    not_after: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """It signs and encrypts until then."""
+    usage_limit: Mapped[int | None] = mapped_column(BigInteger)
+    """How often it may be used in its life; none: as often as wanted."""
+    used: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """How often it was used. Of a limited key this counts what processes hold on lease, too."""
+
+
+class KeyCertificateRow(Model):
+    """A certificate over a key."""
+
+    __tablename__ = "hsm_key_certificate"
+
+    label: Mapped[str] = mapped_column(String(64), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Hexadecimal SHA-256 of the certificate."""
+    certificate_der: Mapped[bytes] = mapped_column(LargeBinary)
+    linked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ApprovalRow(Model):
+    """An act that two persons have to agree to."""
+
+    __tablename__ = "hsm_approval"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """Random, hexadecimal."""
+    act: Mapped[str] = mapped_column(String(20))
+    """``generate``, ``import``, ``export`` or ``destroy``."""
+    subject: Mapped[str] = mapped_column(String(64), index=True)
+    """Label of the key."""
+    parameters: Mapped[dict[str, str]] = mapped_column(JSON)
+    """Exactly what is agreed to."""
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), index=True)
+    """SM3 over act, subject and parameters."""
+    requested_by: Mapped[str] = mapped_column(String(200))
+    requested_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """The act has to begin before."""
+    refused_by: Mapped[str | None] = mapped_column(String(200))
+    refused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reserved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the act began; it may be taken up again after a crash, and by nobody else meanwhile."""
+    reserved_by: Mapped[str | None] = mapped_column(String(255))
+    """Host that does it."""
+    executed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When it was done; the approval is used up."""
+
+
+class ApprovalVoteRow(Model):
+    """One person's consent."""
+
+    __tablename__ = "hsm_approval_vote"
+
+    approval: Mapped[str] = mapped_column(String(32), primary_key=True)
+    person: Mapped[str] = mapped_column(String(200), primary_key=True)
+    """``user:…``."""
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class KeyImportRow(Model):
+    """An import that waits for the wrapped key."""
+
+    __tablename__ = "hsm_key_import"
+
+    label: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Label that the key will have."""
+    transport_id: Mapped[bytes] = mapped_column(LargeBinary(16))
+    """CKA_ID of the transport key."""
+    transport_key_der: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """SubjectPublicKeyInfo of the transport key; none until it is made."""
+    machine: Mapped[str | None] = mapped_column(String(32))
+    """Machine that holds the transport key."""
+    begun_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class GrantRow(Model):
+    """What one application may do at the gateway, with which keys, how often."""
+
+    __tablename__ = "hsm_grant"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    application: Mapped[str] = mapped_column(String(64), index=True)
+    """``Principal.subject``: a client identifier."""
+    keys: Mapped[str] = mapped_column(String(100))
+    """A label, a pattern with ``*``, or ``purpose:`` and a ``KeyPurpose``."""
+    operations: Mapped[list[str]] = mapped_column(JSON)
+    """Values of ``Operation``."""
+    per_second: Mapped[int | None]
+    """Most items in one second of the clock; none: no limit."""
+    per_day: Mapped[int | None]
+    """Most items in one day, UTC; none: no limit."""
+    not_before: Mapped[datetime] = mapped_column(UtcDateTime)
+    not_after: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Exclusive; none: until it is revoked."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str] = mapped_column(String(200))
+    request_id: Mapped[str | None] = mapped_column(String(220), unique=True)
+    """Under which it was asked for, so that asking twice makes one."""
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_by: Mapped[str | None] = mapped_column(String(200))
+    second: Mapped[int] = mapped_column(BigInteger, default=0)
+    """The second of the clock, since 1970, in which it was used last."""
+    used_in_second: Mapped[int] = mapped_column(default=0)
+    """Items in that second."""
+
+
+class GrantDayRow(Model):
+    """How much of a grant was used on one day."""
+
+    __tablename__ = "hsm_usage_day"
+
+    grant_id: Mapped[int] = mapped_column(ForeignKey("hsm_grant.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    """In UTC."""
+    acts: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Requests."""
+    items: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Signatures and the like: a batch of 1,000 counts 1,000."""
+    refused: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Requests refused because a quota was used up."""
+
+
+class ClientCertificateRow(Model):
+    """A certificate that an application shows to the proxy in front of the gateway."""
+
+    __tablename__ = "hsm_client_certificate"
+
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256 of the DER, hexadecimal."""
+    application: Mapped[str] = mapped_column(String(64), index=True)
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    """Rights of whoever shows it, such as ``hsm:sign``."""
+    subject: Mapped[str] = mapped_column(String(500))
+    """RFC 4514, for people."""
+    not_after: Mapped[datetime] = mapped_column(UtcDateTime)
+    """Of the certificate."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str] = mapped_column(String(200))
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
