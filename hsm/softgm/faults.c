@@ -1,21 +1,4 @@
-/*
- * Fault injection: one machine of three goes down, slows down, comes back. FOR TESTS AND DEMONSTRATION / 仅供测试与演示.
- *
- * Where SOFTGM_FAULTS names a directory when the module starts, a file there that is named like a token's label says
- * what happens at each call that opens, logs in, finds, makes, moves or uses a key in that token:
- *
- *   0x30        the call answers this CK_RV
- *   delay 50    the call waits 50 ms first, 60 s at most
- *   hang        the call does not come back until the file goes or changes, or the module is finalised
- *   crash       the process aborts, without a core
- *
- * each followed by nothing, by " after N" (the first N calls pass, all later ones do not) or by " every N" (only the
- * Nth, the 2Nth and so on do not pass). Calls are counted by each process for itself, and anew when the file changes.
- * A call that hung goes on as the file says then: it passes where the file has gone.
- *
- * No file or an empty one, no fault; a file that says anything else is CKR_GENERAL_ERROR. Read at each call, so a test
- * switches faults by writing files.
- */
+/* FOR TESTS AND DEMONSTRATION / 仅供测试与演示. See faults.h. */
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -28,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "softgm.h"
+#include "faults.h"
 
 #define LONGEST_DELAY_MS 60000UL
 #define HANG_POLL_MS 10UL
@@ -57,8 +40,8 @@ static struct counter *counters;
 static atomic_int active;
 static atomic_ulong run;
 
-void fault_start(void) {
-    const char *configured = getenv("SOFTGM_FAULTS");
+void fault_start(const char *variable) {
+    const char *configured = getenv(variable);
 
     fault_stop();
     if (configured == NULL || configured[0] == '\0')
@@ -94,22 +77,16 @@ static void wait_ms(unsigned long ms) {
     nanosleep(&pause, NULL);
 }
 
-/* Path of the token's fault file; 0 where it cannot have one. */
-static int find_path(CK_SLOT_ID slot, char path[PATH_MAX]) {
-    CK_TOKEN_INFO token;
-    int length = (int)sizeof token.label;
+/* Path of the fault file of this name; 0 where it cannot have one. */
+static int find_path(const char *name, char path[PATH_MAX]) {
     int written = -1;
 
-    if (inner->C_GetTokenInfo(slot, &token) != CKR_OK)
-        return 0;
-    while (length > 0 && token.label[length - 1] == ' ')
-        length--;
-    /* A label is data of the token: it must not lead out of the directory. */
-    if (length == 0 || memchr(token.label, '/', (size_t)length) != NULL || token.label[0] == '.')
+    /* A name is data of the token: it must not lead out of the directory. */
+    if (name[0] == '\0' || strchr(name, '/') != NULL || name[0] == '.')
         return 0;
     pthread_mutex_lock(&lock);
     if (directory != NULL)
-        written = snprintf(path, PATH_MAX, "%s/%.*s", directory, length, (const char *)token.label);
+        written = snprintf(path, PATH_MAX, "%s/%s", directory, name);
     pthread_mutex_unlock(&lock);
     return written > 0 && written < PATH_MAX;
 }
@@ -202,41 +179,40 @@ static void crash(void) {
     abort();
 }
 
-CK_RV fault_of_slot(CK_SLOT_ID slot) {
+int fault_is_active(void) {
+    return active;
+}
+
+enum fault_outcome fault_of_name(const char *name, unsigned long *code) {
     struct fault fault, whole;
     unsigned long this_run = run;
     unsigned long number;
     char *end;
     int due;
 
-    if (!active || !find_path(slot, fault.path))
-        return CKR_OK;
+    if (!active || !find_path(name, fault.path))
+        return FAULT_NONE;
     while (read_fault(&fault)) {
         whole = fault;
         due = is_due(&fault);
         if (due == 0)
-            return CKR_OK;
+            return FAULT_NONE;
         if (due > 0 && strcmp(fault.text, "crash") == 0)
             crash();
         if (due > 0 && strcmp(fault.text, "hang") == 0) {
             if (!hang(&whole, this_run))
-                return CKR_CRYPTOKI_NOT_INITIALIZED;
+                return FAULT_ENDED;
             continue;
         }
         number = strtoul(fault.text + 6 * is_delay(&fault), &end, is_delay(&fault) ? 10 : 16);
         if (due > 0 && is_delay(&fault) && *end == '\0') {
             wait_ms(number);
-            return CKR_OK;
+            return FAULT_NONE;
         }
-        return due > 0 && strncmp(fault.text, "0x", 2) == 0 && *end == '\0' ? (CK_RV)number : CKR_GENERAL_ERROR;
+        if (due < 0 || strncmp(fault.text, "0x", 2) != 0 || *end != '\0')
+            return FAULT_UNREADABLE;
+        *code = number;
+        return number == 0 ? FAULT_NONE : FAULT_CODE;
     }
-    return CKR_OK;
-}
-
-CK_RV fault_of_session(CK_SESSION_HANDLE session) {
-    CK_SESSION_INFO info;
-
-    if (!active || inner->C_GetSessionInfo(session, &info) != CKR_OK)
-        return CKR_OK;
-    return fault_of_slot(info.slotID);
+    return FAULT_NONE;
 }

@@ -13,7 +13,7 @@
  * Environment, read when the module is loaded or initialised:
  *   SOFTGM_INNER   path of the module below; by default SoftHSM where Debian and Ubuntu put it
  *   SOFTGM_SM2     "off" leaves only the locks and the faults: a shim in front of a real machine's own module
- *   SOFTGM_FAULTS  directory of fault files, see faults.c
+ *   SOFTGM_FAULTS  directory of fault files, see faults.h
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -71,7 +71,7 @@ static CK_RV softgm_Initialize(void *arguments) {
     rv = inner->C_Initialize(&locking);
     if (rv != CKR_OK)
         return rv;
-    fault_start();
+    fault_start("SOFTGM_FAULTS");
     if (sm2_start())
         return CKR_OK;
     inner->C_Finalize(NULL);

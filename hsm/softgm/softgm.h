@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <p11-kit/pkcs11.h>
 
+#include "faults.h"
 #include "sm2.h"
 
 /* Vendor numbers of the Sansec family, also used by TASS, Koal and ChainMaker. */
@@ -101,10 +102,8 @@ void state_forget_session(CK_SESSION_HANDLE session);
 void state_forget_slot(CK_SLOT_ID slot);
 void state_forget_all(void);
 
-/* ---- faults.c: a machine that is down, for tests ---------------------------------------------------------------- */
+/* ---- token_faults.c: a machine that is down, for tests ---------------------------------------------------------- */
 
-void fault_start(void);
-void fault_stop(void);
 CK_RV fault_of_slot(CK_SLOT_ID slot);
 CK_RV fault_of_session(CK_SESSION_HANDLE session);
 
