@@ -114,7 +114,7 @@ def split(secret: bytes, *, threshold: int, count: int, set_id: bytes, coefficie
     """
     if not _MIN_THRESHOLD <= threshold <= count <= MAX_SHARES:
         raise RejectedError(
-            f"A secret is shared among two to {MAX_SHARES} custodians, and at least two of them are needed and at most all.",
+            f"A secret is shared among two to {MAX_SHARES} custodians; at least two of them are needed, at most all.",
             code="hsm.share.threshold",
         )
     if len(set_id) != SET_ID_BYTES or len(coefficients) != (threshold - 1) * len(secret):
