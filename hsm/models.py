@@ -10,7 +10,11 @@ from trustcore.database import Model, UtcDateTime
 __all__ = [
     "ApprovalRow",
     "ApprovalVoteRow",
+    "CeremonyReviewRow",
+    "CeremonyRow",
+    "CeremonyStepRow",
     "ClientCertificateRow",
+    "DataKeyRow",
     "GrantDayRow",
     "GrantRow",
     "KeyCertificateRow",
@@ -197,3 +201,73 @@ class ClientCertificateRow(Model):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     created_by: Mapped[str] = mapped_column(String(200))
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class CeremonyRow(Model):
+    """A key ceremony that was begun."""
+
+    __tablename__ = "hsm_ceremony"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """Date and random hexadecimal: ``20300115-5f3a9c12``."""
+    file_digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    """SM3 of the file: what was reviewed."""
+    file: Mapped[bytes] = mapped_column(LargeBinary)
+    title: Mapped[str] = mapped_column(String(200))
+    rehearsal: Mapped[bool] = mapped_column(Boolean)
+    software: Mapped[bool] = mapped_column(Boolean)
+    """Some machine is a software machine."""
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    transcript: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """What is signed; none until the last step is confirmed."""
+    public_key_der: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Of the audit key that signed."""
+    signature: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """DER; none while the process that finished the ceremony has not recorded it."""
+
+
+class CeremonyStepRow(Model):
+    """One step of a ceremony: reserved, done, confirmed."""
+
+    __tablename__ = "hsm_ceremony_step"
+
+    ceremony: Mapped[str] = mapped_column(String(32), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    begun_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """The row is written before anything is done."""
+    actual: Mapped[dict[str, str] | None] = mapped_column(JSON)
+    """What was found; none: the process that did it has not recorded it."""
+    acted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    confirmed_by: Mapped[str | None] = mapped_column(String(200))
+
+
+class CeremonyReviewRow(Model):
+    """One person's approval of a ceremony file."""
+
+    __tablename__ = "hsm_ceremony_review"
+
+    file_digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    reviewer: Mapped[str] = mapped_column(String(200), primary_key=True)
+    """A name in the file."""
+    title: Mapped[str] = mapped_column(String(200), index=True)
+    login: Mapped[str] = mapped_column(String(100))
+    """Account of the operating system."""
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class DataKeyRow(Model):
+    """One version of a key for data at rest, under a key in the machines."""
+
+    __tablename__ = "hsm_data_key"
+
+    name: Mapped[str] = mapped_column(String(50), primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    """1, 2, 3 …: the highest protects new data, all open what they protected."""
+    form: Mapped[str] = mapped_column(String(20))
+    """``sm2``: an ``SM2Cipher``; ``sm4-gcm``: iv ‖ ciphertext ‖ tag of an SM4 key in the machines."""
+    key_uri: Mapped[str] = mapped_column(String(300))
+    wrapped: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    rewrapped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
