@@ -40,6 +40,45 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("approval", "person", name=op.f("pk_hsm_approval_vote")),
     )
     op.create_table(
+        "hsm_ceremony",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("file_digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("file", sa.LargeBinary(), nullable=False),
+        sa.Column("title", sa.String(length=200), nullable=False),
+        sa.Column("rehearsal", sa.Boolean(), nullable=False),
+        sa.Column("software", sa.Boolean(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("transcript", sa.LargeBinary(), nullable=True),
+        sa.Column("public_key_der", sa.LargeBinary(), nullable=True),
+        sa.Column("signature", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_hsm_ceremony")),
+        sa.UniqueConstraint("file_digest", name=op.f("uq_hsm_ceremony_file_digest")),
+    )
+    op.create_table(
+        "hsm_ceremony_review",
+        sa.Column("file_digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("reviewer", sa.String(length=200), nullable=False),
+        sa.Column("title", sa.String(length=200), nullable=False),
+        sa.Column("login", sa.String(length=100), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("file_digest", "reviewer", name=op.f("pk_hsm_ceremony_review")),
+    )
+    with op.batch_alter_table("hsm_ceremony_review", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_hsm_ceremony_review_title"), ["title"], unique=False)
+
+    op.create_table(
+        "hsm_ceremony_step",
+        sa.Column("ceremony", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actual", sa.JSON(), nullable=True),
+        sa.Column("acted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("confirmed_by", sa.String(length=200), nullable=True),
+        sa.PrimaryKeyConstraint("ceremony", "number", name=op.f("pk_hsm_ceremony_step")),
+    )
+    op.create_table(
         "hsm_client_certificate",
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("application", sa.String(length=64), nullable=False),
@@ -54,6 +93,17 @@ def upgrade() -> None:
     with op.batch_alter_table("hsm_client_certificate", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_hsm_client_certificate_application"), ["application"], unique=False)
 
+    op.create_table(
+        "hsm_data_key",
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("form", sa.String(length=20), nullable=False),
+        sa.Column("key_uri", sa.String(length=300), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("rewrapped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("name", "version", name=op.f("pk_hsm_data_key")),
+    )
     op.create_table(
         "hsm_grant",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -145,10 +195,17 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_hsm_grant_application"))
 
     op.drop_table("hsm_grant")
+    op.drop_table("hsm_data_key")
     with op.batch_alter_table("hsm_client_certificate", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_hsm_client_certificate_application"))
 
     op.drop_table("hsm_client_certificate")
+    op.drop_table("hsm_ceremony_step")
+    with op.batch_alter_table("hsm_ceremony_review", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_hsm_ceremony_review_title"))
+
+    op.drop_table("hsm_ceremony_review")
+    op.drop_table("hsm_ceremony")
     op.drop_table("hsm_approval_vote")
     with op.batch_alter_table("hsm_approval", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_hsm_approval_subject"))
