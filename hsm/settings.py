@@ -2,15 +2,16 @@
 
 from collections import Counter
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ByteSize, Field, field_validator, model_validator
 
 from hsm.core.profiles import PROFILES
 from trustcore.settings import Section
 
-__all__ = ["HsmSettings", "MachineSettings"]
+__all__ = ["GatewaySettings", "HsmSettings", "MachineSettings"]
 
 
 class MachineSettings(Section):
@@ -40,6 +41,57 @@ class MachineSettings(Section):
         return value
 
 
+class GatewaySettings(Section):
+    """The gateway in front of the machines."""
+
+    max_batch: int = Field(default=1000, ge=1, le=1000)
+    """Most items of one batch."""
+
+    max_message: ByteSize = ByteSize(1024 * 1024)
+    """Longest message, plaintext or ciphertext of one item."""
+
+    max_body: ByteSize = ByteSize(16 * 1024 * 1024)
+    """Largest request."""
+
+    max_random: int = Field(default=65_536, ge=1, le=1024 * 1024)
+    """Most random bytes of one request."""
+
+    closed_keys: tuple[str, ...] = ("sso-*", "xinyin-*")
+    """Patterns of labels that the gateway serves to nobody, whatever is granted: keys of the platform itself."""
+
+    caller_memory: timedelta = Field(default=timedelta(seconds=2), ge=timedelta(0), le=timedelta(minutes=1))
+    """How long an accepted token is taken as accepted: a revoked one is refused that much later at the latest."""
+
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies that ended TLS or TLCP and say in a header which certificate they verified;
+    ``unix`` for whoever connects through a Unix socket. Without any, such headers are refused."""
+
+    proxy_secret_file: Path | None = None
+    """File with a secret that a trusted proxy sends along; needed where others share its address. None when empty."""
+
+    trust_anchors: tuple[Path, ...] = ()
+    """PEM files of root certificates under which certificates sent for validation count."""
+
+    intermediates: tuple[Path, ...] = ()
+    """PEM files of certificates that may stand between."""
+
+    crls: tuple[Path, ...] = ()
+    """DER or PEM files of revocation lists, read again at each validation."""
+
+    @field_validator("proxy_secret_file", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return value or None
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for item in value:
+            if item != "unix":
+                ip_network(item)
+        return value
+
+
 class HsmSettings(Section):
     """Encryption machines."""
 
@@ -52,6 +104,8 @@ class HsmSettings(Section):
 
     session_wait: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
     """How long a call waits for a session before it is refused."""
+
+    gateway: GatewaySettings = GatewaySettings()
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

@@ -18,17 +18,20 @@ _WIDTH = 100
 def sample() -> str:
     """TOML in which every line is a comment, so that it changes nothing until a setting is uncommented."""
     lines = ["# Settings of Xinyin 信印. Every value shown is the default; uncomment a line to change it.", ""]
-    sections = []
-    for name, field in Settings.model_fields.items():
+    lines += _section("", Settings)
+    return "\n".join(lines) + "\n"
+
+
+def _section(path: str, section: type[BaseModel]) -> list[str]:
+    """The settings of a section, then the sections inside it."""
+    lines = ["", f"[{path}]"] if path else []
+    inner: list[str] = []
+    for name, field in section.model_fields.items():
         if isinstance(field.default, BaseModel):
-            sections.append((name, type(field.default)))
+            inner += _section(f"{path}.{name}".removeprefix("."), type(field.default))
         else:
             lines += _setting(name, field)
-    for name, section in sections:
-        lines += ["", f"[{name}]"]
-        for key, field in section.model_fields.items():
-            lines += _setting(key, field)
-    return "\n".join(lines) + "\n"
+    return lines + inner
 
 
 def _setting(name: str, field: FieldInfo) -> list[str]:
