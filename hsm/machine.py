@@ -115,8 +115,17 @@ class Machine(Protocol):
     def find(self, reference: KeyReference, algorithm: KeyAlgorithm) -> MachineKey | None:
         """The key pair with this reference, if both halves are there."""
 
+    def expects(self, label: str) -> bool:
+        """Whether the settings put the key of this label into this machine: it is made here and nowhere else."""
+
+    def adopt(self, key: MachineKey) -> bool:
+        """Whether this very key pair is in the machine, brought there by the vendor's own tools; then it is used here.
+
+        What is found is proved with a signature. Asked of machines that do not replicate.
+        """
+
     def destroy(self, reference: KeyReference) -> None:
-        """Remove whatever has this reference."""
+        """Remove whatever has this reference; where only the vendor's console removes keys, never use it again."""
 
     def seal(self, reference: KeyReference) -> None:
         """Make a key non-extractable for good. Sealing twice is no error."""
