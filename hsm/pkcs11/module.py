@@ -8,10 +8,8 @@ for locks. A module's state is global in the process and dies with a fork: load 
 import hashlib
 import os
 import shutil
-import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,6 +17,7 @@ import pkcs11
 from pkcs11 import PKCS11Error
 from pkcs11._pkcs11 import lib as Library  # noqa: N812 - the class has a function's name
 
+from hsm.loading import check_library, starting_environment
 from hsm.pkcs11.vendor_numbers import allow_vendor_numbers
 from hsm.softgm import library_path, shim_path
 from trustcore.errors import InternalError, NotFoundError
@@ -32,7 +31,6 @@ _SOFTHSM_PLACES = (
     Path("/usr/lib64/pkcs11/libsofthsm2.so"),
     Path("/usr/local/lib/softhsm/libsofthsm2.so"),
 )
-_ELF_HEADER_BYTES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,38 +106,9 @@ def vendor_source(machine: str, module: Path, cache_dir: Path, *, locks: bool) -
         NotFoundError: ``hsm.module.missing``.
         InternalError: ``hsm.module.architecture``, ``hsm.module.invalid``.
     """
-    if not module.is_file():
-        raise NotFoundError(
-            f"The encryption machine {machine} has no module {module.name}: install the vendor's library or correct "
-            "the setting.",
-            code="hsm.module.missing",
-            machine=machine,
-            module=module.name,
-        )
-    _check_architecture(machine, module)
+    check_library(machine, module)
     environment = {} if locks else {"SOFTGM_SM2": "off"}
     return ModuleSource(inner=module.resolve(), cache_dir=cache_dir, shim=not locks, environment=environment)
-
-
-def _check_architecture(machine: str, module: Path) -> None:
-    with module.open("rb") as file:
-        header = file.read(_ELF_HEADER_BYTES)
-    with Path(sys.executable).open("rb") as file:
-        ours = file.read(_ELF_HEADER_BYTES)
-    if header[:4] != b"\x7fELF":
-        raise InternalError(
-            f"The module {module.name} of the encryption machine {machine} is not a shared library of this system.",
-            code="hsm.module.invalid",
-            machine=machine,
-        )
-    # Class and machine of the ELF header (System V ABI, chapter 4).
-    if (header[4], header[18:20]) != (ours[4], ours[18:20]):
-        raise InternalError(
-            f"The module {module.name} of the encryption machine {machine} is made for another processor; install the "
-            "vendor's library for this one.",
-            code="hsm.module.architecture",
-            machine=machine,
-        )
 
 
 def _find_place(source: ModuleSource) -> Path:
@@ -168,7 +137,7 @@ def _start(source: ModuleSource) -> Library:
         path = library_path(source.cache_dir) if usual else shim_path(source.cache_dir, source.inner)
         environment["SOFTGM_INNER"] = str(source.inner)
     try:
-        with _environment(environment):
+        with starting_environment(environment):
             return pkcs11.lib(str(path))
     except PKCS11Error as error:
         raise InternalError(
@@ -177,18 +146,3 @@ def _start(source: ModuleSource) -> Library:
             code="hsm.module.load",
             module=source.inner.name,
         ) from error
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for the time a module starts; call with the lock held."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
