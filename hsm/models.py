@@ -20,6 +20,7 @@ __all__ = [
     "KeyCertificateRow",
     "KeyImportRow",
     "KeyRow",
+    "ProcessRow",
 ]
 
 
@@ -271,3 +272,15 @@ class DataKeyRow(Model):
     wrapped: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     rewrapped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ProcessRow(Model):
+    """What one server process reports of the machines, every few seconds."""
+
+    __tablename__ = "hsm_process"
+
+    process: Mapped[str] = mapped_column(String(300), primary_key=True)
+    """Host and process number."""
+    reported_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    report: Mapped[dict[str, object]] = mapped_column(JSON)
+    """A ``hsm.core.fleet.ProcessReport``."""
