@@ -146,6 +146,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("label", name=op.f("pk_hsm_key_import")),
     )
     op.create_table(
+        "hsm_process",
+        sa.Column("process", sa.String(length=300), nullable=False),
+        sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("report", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("process", name=op.f("pk_hsm_process")),
+    )
+    with op.batch_alter_table("hsm_process", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_hsm_process_reported_at"), ["reported_at"], unique=False)
+
+    op.create_table(
         "hsm_usage_day",
         sa.Column("grant_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
@@ -189,6 +199,10 @@ def downgrade() -> None:
         batch_op.drop_column("purpose")
 
     op.drop_table("hsm_usage_day")
+    with op.batch_alter_table("hsm_process", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_hsm_process_reported_at"))
+
+    op.drop_table("hsm_process")
     op.drop_table("hsm_key_import")
     op.drop_table("hsm_key_certificate")
     with op.batch_alter_table("hsm_grant", schema=None) as batch_op:
