@@ -23,6 +23,7 @@ import seal_service.web.api
 import sso.web.api
 from trustapp import housekeeping
 from trustapp.hardening import forbid_core_dumps
+from trustapp.portal import desk
 from trustapp.portal.admin import build_admin_router
 from trustapp.portal.pages import build_portal_router
 from trustapp.portal.session import build_login
@@ -81,6 +82,7 @@ def create_app(
     app.mount("/static", static_files())
     if "portal" in only:
         login = build_login(suite)
+        desk.install(app)
         app.include_router(login.router)
         app.include_router(build_admin_router(suite, login.current_user))
         app.include_router(build_portal_router(suite))

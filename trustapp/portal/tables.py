@@ -6,11 +6,12 @@ from datetime import datetime
 
 from licence_service.core.register import STATE_WORDS
 from licence_service.core.states import LicenceState, stands
+from trustapp.portal.desk import Notice
 from trustapp.wiring import Suite
 from trustcore import audit
 from trustcore.report import Report, Verdict
 
-__all__ = ["Cell", "Notice", "Table", "applications", "audit_trail", "certificates", "licences", "machines", "seals"]
+__all__ = ["Cell", "Table", "applications", "audit_trail", "certificates", "licences", "machines", "seals"]
 
 _PAGE = 50
 _CHECK = "check"
@@ -33,15 +34,6 @@ class Cell:
 _UP = Cell(text="可用", en="up", look="valid")
 _DOWN = Cell(text="停用", en="down", look="invalid")
 _DEMONSTRATION = "仅供测试与演示 for tests and demonstration"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """A line above a table; ``kind`` is empty, ``error`` or ``warning``."""
-
-    kind: str
-    zh: str
-    en: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
