@@ -2,7 +2,14 @@
 
 from trustcore.errors import BusyError, NotFoundError, RejectedError
 
-__all__ = ["KeyMissingError", "KeyUnfitError", "MachineCannotError", "MachineDownError", "MachineFullError"]
+__all__ = [
+    "KeyMissingError",
+    "KeyUnfitError",
+    "MachineCannotError",
+    "MachineDownError",
+    "MachineFullError",
+    "MachineUnfitError",
+]
 
 
 class MachineDownError(BusyError):
@@ -26,12 +33,18 @@ class MachineDownError(BusyError):
 
 
 class MachineFullError(BusyError):
-    """The machine has no room for another key; it goes on to use those it has."""
+    """The machine has no room for another key; it goes on to use those it has.
 
-    def __init__(self, machine: str) -> None:
+    Args:
+        machine: its name.
+        detail: another whole sentence, where there is more to say.
+    """
+
+    def __init__(self, machine: str, *, detail: str = "") -> None:
         super().__init__(
-            f"The encryption machine {machine} has no room for another key; destroy keys that are no longer needed, or "
-            "enlarge its storage with the vendor's tool.",
+            detail
+            or f"The encryption machine {machine} has no room for another key; destroy keys that are no longer needed, "
+            "or enlarge its storage with the vendor's tool.",
             code="hsm.machine.full",
             machine=machine,
         )
@@ -52,6 +65,19 @@ class MachineCannotError(RejectedError):
             code="hsm.machine.cannot",
             machine=machine,
         )
+
+
+class MachineUnfitError(MachineDownError):
+    """The machine answers, and its answers are wrong: it is not used until it is proved to be right.
+
+    Args:
+        machine: its name.
+        detail: one sentence with what came back and the remedy.
+        code: ``hsm.profile.unfit``, ``hsm.profile.unmatched``.
+    """
+
+    def __init__(self, machine: str, detail: str, *, code: str) -> None:
+        super().__init__(machine, "its answers are wrong", detail=detail, code=code)
 
 
 class KeyMissingError(NotFoundError):

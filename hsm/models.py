@@ -15,12 +15,15 @@ __all__ = [
     "CeremonyStepRow",
     "ClientCertificateRow",
     "DataKeyRow",
+    "EventRow",
     "GrantDayRow",
     "GrantRow",
     "KeyCertificateRow",
     "KeyImportRow",
     "KeyRow",
+    "MachineRow",
     "ProcessRow",
+    "SdfPairRow",
 ]
 
 
@@ -284,3 +287,51 @@ class ProcessRow(Model):
     reported_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     report: Mapped[dict[str, object]] = mapped_column(JSON)
     """A ``hsm.core.fleet.ProcessReport``."""
+
+
+class MachineRow(Model):
+    """What an operator has decided about a machine."""
+
+    __tablename__ = "hsm_machine"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """Name in the settings."""
+    drained_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When somebody took it out for maintenance; none: it is used."""
+    drained_by: Mapped[str | None] = mapped_column(String(200))
+
+
+class EventRow(Model):
+    """Something that happened to a machine or a key."""
+
+    __tablename__ = "hsm_event"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    machine: Mapped[str] = mapped_column(String(32), index=True)
+    """Its name; empty where the event is a key's."""
+    kind: Mapped[str] = mapped_column(String(40))
+    """An ``EventKind``."""
+    detail: Mapped[str] = mapped_column(String(1000))
+    """One sentence."""
+
+
+class SdfPairRow(Model):
+    """A key pair that the console of an SDF machine made, and the key that it became.
+
+    SDF knows no labels, so this is where it stands. The pair is known by its public key: which index of which machine
+    holds it is asked of the machines, and several hold the same one after the vendor has cloned them.
+    """
+
+    __tablename__ = "hsm_sdf_pair"
+
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Hexadecimal SHA-256 of ``public_key_der``."""
+    public_key_der: Mapped[bytes] = mapped_column(LargeBinary)
+    """SubjectPublicKeyInfo."""
+    label: Mapped[str] = mapped_column(String(64))
+    key_id: Mapped[bytes] = mapped_column(LargeBinary(16), index=True)
+    """``hsm_key.key_id``. A row that no ``hsm_key`` knows is what an abandoned attempt left behind."""
+    taken_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    released_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the key was destroyed. The pair is in the machine until the console replaces it, and never used again."""

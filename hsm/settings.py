@@ -6,31 +6,89 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import ByteSize, Field, field_validator, model_validator
+from pydantic import ByteSize, Field, PositiveInt, field_validator, model_validator
 
 from hsm.core.profiles import PROFILES
 from trustcore.settings import Section
 
-__all__ = ["GatewaySettings", "HsmSettings", "MachineSettings"]
+__all__ = ["GatewaySettings", "HsmSettings", "MachineSettings", "SdfSettings"]
+
+
+class SdfSettings(Section):
+    """What SDF (GM/T 0018) leaves to be said: its keys are numbers that the vendor's console has filled."""
+
+    sm2: tuple[PositiveInt, ...] = ()
+    """Indexes of SM2 key pairs that this program may use. New keys get the free ones in this order."""
+
+    rsa: tuple[PositiveInt, ...] = ()
+    """Indexes of RSA key pairs, as above."""
+
+    keys: dict[str, PositiveInt] = Field(default_factory=dict)
+    """Index of the signature pair for the key of this label; such a key is made in this machine and in no other. An
+    index that is named here is given to no other label."""
+
+    encryption_keys: dict[str, PositiveInt] = Field(default_factory=dict)
+    """The same for keys that decrypt: index of the encryption pair."""
+
+    decrypt: Literal["with-algorithm", "without-algorithm"] | None = None
+    """How the vendor's header declares SDF_InternalDecrypt_ECC: whether an algorithm stands after the index. Without it
+    the machine decrypts nothing, because a call in the wrong form would crash."""
+
+    environment: dict[str, str] = Field(default_factory=dict)
+    """Environment variables set while the device is opened, such as the one that names the vendor's ini file."""
+
+    @model_validator(mode="after")
+    def _declared(self) -> Self:
+        stray = {*self.keys.values()} - {*self.sm2, *self.rsa} | {*self.encryption_keys.values()} - {*self.sm2}
+        if stray:
+            message = f"the index {min(stray)} has a label and is not among the indexes"
+            raise ValueError(message)
+        return self
 
 
 class MachineSettings(Section):
-    """One encryption machine: a token behind a PKCS#11 module."""
+    """One encryption machine: a token behind a PKCS#11 module, or a device behind an SDF library."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
     """Name of the machine in messages, tables and the audit trail. Never give it to another machine."""
 
-    module: Path | Literal["softgm"]
-    """Path of the vendor's PKCS#11 module, or ``softgm``: the software machine, for tests and demonstration only."""
+    driver: Literal["pkcs11", "sdf"] = "pkcs11"
+    """Which interface the vendor's library has: PKCS#11, or SDF (GM/T 0018)."""
 
-    token: str
-    """Label of the token."""
+    module: Path | Literal["softgm", "libsdf"]
+    """Path of the vendor's library, or ``softgm`` (PKCS#11) or ``libsdf`` (SDF): software machines, for tests and
+    demonstration only."""
+
+    token: str = ""
+    """Label of the token; with SDF there is none."""
 
     pin_file: Path
-    """File that holds the user PIN, readable by this program alone."""
+    """File that holds the user PIN, with SDF the password of the private keys; readable by this program alone."""
 
     profile: str = "softgm"
     """Vendor profile: which numbers the machine's SM2 has."""
+
+    sdf: SdfSettings | None = None
+    """With SDF only: which keys there are."""
+
+    @property
+    def demonstration(self) -> bool:
+        """Whether this is a software machine."""
+        return self.module in {"softgm", "libsdf"}
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        of_sdf = self.driver == "sdf"
+        if of_sdf != (self.sdf is not None):
+            message = f"a machine with the driver {self.driver} has {'a' if of_sdf else 'no'} table sdf"
+            raise ValueError(message)
+        if of_sdf == bool(self.token):
+            message = f"a machine with the driver {self.driver} has {'no' if of_sdf else 'a'} token"
+            raise ValueError(message)
+        if self.module == ("softgm" if of_sdf else "libsdf"):
+            message = f"{self.module} has no {self.driver} interface"
+            raise ValueError(message)
+        return self
 
     @field_validator("profile")
     @classmethod
@@ -107,11 +165,29 @@ class HsmSettings(Section):
 
     gateway: GatewaySettings = GatewaySettings()
 
+    four_eyes: bool | None = None
+    """Whether two persons have to agree before a CA key is made, brought in, exported or destroyed. When it is not
+    given: yes, unless all machines are software machines."""
+
+    three_persons: bool = False
+    """Whether the one who asks for such an act cannot be one of the two who agree."""
+
+    @property
+    def wants_four_eyes(self) -> bool:
+        """What :attr:`four_eyes` comes to."""
+        if self.four_eyes is not None:
+            return self.four_eyes
+        return any(machine.module != "softgm" for machine in self.machines)
+
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         for what in ("name", "token"):
             # Two machines may have tokens of the same label in different modules, but not the same name.
-            keys = [(m.name if what == "name" else f"{m.module}/{m.token}") for m in self.machines]
+            keys = [
+                (m.name if what == "name" else f"{m.module}/{m.token}")
+                for m in self.machines
+                if what == "name" or m.token
+            ]
             twice = [key for key, count in Counter(keys).items() if count > 1]
             if twice:
                 message = f"two machines have the same {what}: {twice[0]}"
