@@ -105,6 +105,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", "version", name=op.f("pk_hsm_data_key")),
     )
     op.create_table(
+        "hsm_event",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("machine", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("detail", sa.String(length=1000), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_hsm_event")),
+    )
+    with op.batch_alter_table("hsm_event", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_hsm_event_machine"), ["machine"], unique=False)
+
+    op.create_table(
         "hsm_grant",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("application", sa.String(length=64), nullable=False),
@@ -146,6 +158,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("label", name=op.f("pk_hsm_key_import")),
     )
     op.create_table(
+        "hsm_machine",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("drained_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("drained_by", sa.String(length=200), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_hsm_machine")),
+    )
+    op.create_table(
         "hsm_process",
         sa.Column("process", sa.String(length=300), nullable=False),
         sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
@@ -154,6 +173,19 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("hsm_process", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_hsm_process_reported_at"), ["reported_at"], unique=False)
+
+    op.create_table(
+        "hsm_sdf_pair",
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("public_key_der", sa.LargeBinary(), nullable=False),
+        sa.Column("label", sa.String(length=64), nullable=False),
+        sa.Column("key_id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("released_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_hsm_sdf_pair")),
+    )
+    with op.batch_alter_table("hsm_sdf_pair", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_hsm_sdf_pair_key_id"), ["key_id"], unique=False)
 
     op.create_table(
         "hsm_usage_day",
@@ -199,16 +231,25 @@ def downgrade() -> None:
         batch_op.drop_column("purpose")
 
     op.drop_table("hsm_usage_day")
+    with op.batch_alter_table("hsm_sdf_pair", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_hsm_sdf_pair_key_id"))
+
+    op.drop_table("hsm_sdf_pair")
     with op.batch_alter_table("hsm_process", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_hsm_process_reported_at"))
 
     op.drop_table("hsm_process")
+    op.drop_table("hsm_machine")
     op.drop_table("hsm_key_import")
     op.drop_table("hsm_key_certificate")
     with op.batch_alter_table("hsm_grant", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_hsm_grant_application"))
 
     op.drop_table("hsm_grant")
+    with op.batch_alter_table("hsm_event", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_hsm_event_machine"))
+
+    op.drop_table("hsm_event")
     op.drop_table("hsm_data_key")
     with op.batch_alter_table("hsm_client_certificate", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_hsm_client_certificate_application"))
