@@ -50,6 +50,11 @@ class MemberState(StrEnum):
     DRAINED = "drained"
     """Nothing runs in it until it is resumed."""
 
+    @property
+    def is_maintenance(self) -> bool:
+        """Whether somebody has taken it out."""
+        return self in {MemberState.DRAINING, MemberState.DRAINED}
+
 
 @dataclass(slots=True, kw_only=True)
 class Member:
