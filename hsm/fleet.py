@@ -34,17 +34,16 @@ class Fleet:
         database: where reports are.
         pool: the machines of this process.
         clock: aware UTC time.
+        process: name of this process; its host and number where none is given.
     """
 
-    def __init__(self, database: Database, pool: Pool, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, pool: Pool, clock: Callable[[], datetime], *, process: str | None = None
+    ) -> None:
         self._database = database
         self._pool = pool
         self._clock = clock
-
-    @property
-    def process(self) -> str:
-        """Name of this process: its host and number."""
-        return f"{node()}/{os.getpid()}"
+        self.process = process or f"{node()}/{os.getpid()}"
 
     def own_report(self) -> ProcessReport:
         """What this process says now."""
