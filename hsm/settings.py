@@ -65,6 +65,10 @@ class MachineSettings(Section):
     pin_file: Path
     """File that holds the user PIN, with SDF the password of the private keys; readable by this program alone."""
 
+    pin_shares: bool = False
+    """Whether custodians unlock the PIN with ``xinyin hsm activate``. ``pin_file`` then is where it stands until the
+    host's next start: a file in memory, such as ``/run/xinyin/machine-1``."""
+
     profile: str = "softgm"
     """Vendor profile: which numbers the machine's SM2 has."""
 
@@ -160,6 +164,16 @@ class HsmSettings(Section):
     sessions_per_machine: int = Field(default=8, ge=1, le=256)
     """How many calls one machine works on at once."""
 
+    call_deadline: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(minutes=10))
+    """How long a call waits for one machine before it goes to another; a machine that lets it wait is hanging."""
+
+    queue_per_machine: int = Field(default=256, ge=1, le=100_000)
+    """How many calls may wait for one machine; further ones are refused, and told when to come again."""
+
+    sealed_pins: Path | None = None
+    """File of the encrypted PINs of machines with ``pin_shares``; ``secrets/sealed-pins.json`` in the data folder when
+    empty."""
+
     session_wait: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
     """How long a call waits for a session before it is refused."""
 
@@ -178,6 +192,11 @@ class HsmSettings(Section):
         if self.four_eyes is not None:
             return self.four_eyes
         return any(machine.module != "softgm" for machine in self.machines)
+
+    @field_validator("sealed_pins", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return value or None
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
