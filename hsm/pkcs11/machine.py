@@ -63,6 +63,7 @@ class Pkcs11Machine:
             settings.name,
             find_token=self._find_token,
             pin_file=settings.pin_file,
+            pin_shares=settings.pin_shares,
             start_lock=start_lock,
             limit=pool.sessions_per_machine,
             wait_seconds=pool.session_wait.total_seconds(),

@@ -20,6 +20,7 @@ from pkcs11 import PKCS11Error, Session, Token
 from pydantic import SecretStr
 
 from hsm.errors import MachineDownError
+from hsm.pins import read_pin
 from hsm.pkcs11.failures import pin_error, translate
 from trustcore.errors import BusyError, NotFoundError, RejectedError
 from trustcore.locks import file_lock
@@ -51,6 +52,7 @@ class SessionPool:
         machine: its name, for messages.
         find_token: looks the token up; raises ``PKCS11Error`` when it is not there.
         pin_file: read at each login and not kept.
+        pin_shares: whether custodians unlock the PIN, so that the file is there only while the machine is activated.
         start_lock: file that serialises logins of all processes, because SoftHSM rewrites the token's file then while
             another process may be reading it (its issue 757).
         limit: number of sessions.
@@ -63,6 +65,7 @@ class SessionPool:
         *,
         find_token: Callable[[], Token],
         pin_file: Path,
+        pin_shares: bool,
         start_lock: Path,
         limit: int,
         wait_seconds: float,
@@ -70,6 +73,7 @@ class SessionPool:
         self._machine = machine
         self._find_token = find_token
         self._pin_file = pin_file
+        self._pin_shares = pin_shares
         self._start_lock = start_lock
         self._limit = limit
         self._wait_seconds = wait_seconds
@@ -85,7 +89,7 @@ class SessionPool:
         """Log in, unless that is done, and return the token.
 
         Raises ``NotFoundError`` (``hsm.token.missing``, ``hsm.pin.missing``), ``RejectedError`` (``hsm.pin.…``) or
-        ``MachineDownError``.
+        ``MachineDownError`` (also ``hsm.activation.needed``).
         """
         with self._connecting:
             if self._token is not None:
@@ -140,15 +144,7 @@ class SessionPool:
             raise translate(self._machine, error) from error
 
     def _read_pin(self) -> SecretStr:
-        try:
-            pin = SecretStr(self._pin_file.read_text().strip())
-        except OSError as error:
-            raise NotFoundError(
-                f"The PIN file of the encryption machine {self._machine} cannot be read; restore it or correct the "
-                "setting.",
-                code="hsm.pin.missing",
-                machine=self._machine,
-            ) from error
+        pin = read_pin(self._machine, self._pin_file, shared=self._pin_shares)
         if self._refused_pin is not None and self._refused_pin[0] == _fingerprint(pin):
             raise self._refused_pin[1]
         return pin
