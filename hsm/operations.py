@@ -10,6 +10,7 @@ import structlog
 
 from hsm.core.events import Event, EventKind
 from hsm.events import EventLog
+from hsm.fleet import Fleet
 from hsm.pool import MachineNumbers, Pool
 from hsm.store import machines as store
 from trustcore import audit
@@ -52,6 +53,7 @@ class MachineOperations:
         self._pool = pool
         self._clock = clock
         self.event_log = events
+        self.fleet = Fleet(database, pool, clock)
 
     def status(self) -> tuple[MachineCondition, ...]:
         """All machines, in the order of the settings."""
