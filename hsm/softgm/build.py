@@ -17,7 +17,8 @@ _REMEDY = "install the Debian packages gcc, libssl-dev and libp11-kit-dev"
 
 def arithmetic_sources() -> dict[str, bytes]:
     """The files behind ``sm2.h`` alone, for other libraries that compute SM2; they want ``-lcrypto``."""
-    return {name: text for name, text in package_sources("hsm.softgm").items() if name.startswith("sm2")}
+    own = {name: text for name, text in package_sources("hsm.softgm").items() if name.startswith("sm2")}
+    return own | package_sources("trustcore.crypto.native", "native/")
 
 
 def library_path(cache_dir: Path) -> Path:
@@ -29,7 +30,7 @@ def library_path(cache_dir: Path) -> Path:
     return compile_once(
         cache_dir,
         "softgm",
-        package_sources("hsm.softgm"),
+        package_sources("hsm.softgm") | arithmetic_sources(),
         libraries=_LIBRARIES,
         headers=_HEADERS,
         code="hsm.softgm.build",

@@ -1,16 +1,18 @@
-/* FOR TESTS AND DEMONSTRATION / 仅供测试与演示. See sm2.h. */
+/*
+ * FOR TESTS AND DEMONSTRATION / 仅供测试与演示. See sm2.h. What is above the curve: Z, nonces, key derivation, encryption.
+ */
 #include "sm2.h"
 
-#include <openssl/bn.h>
 #include <openssl/crypto.h>
-#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/obj_mac.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
 #include <string.h>
 
-static EC_GROUP *group;
-static BN_MONT_CTX *order_mont;
+#include "sm2_engine.h"
+
+static const struct sm2_engine *engine;
 static EVP_MD *sm3;
 
 /* a, b, Gx, Gy as Z hashes them (GB/T 32918.5-2017 §A.1). */
@@ -25,97 +27,54 @@ static const uint8_t CURVE_CONSTANTS[4 * SM2_BYTES] = {
     0xD0, 0xA9, 0x87, 0x7C, 0xC6, 0x2A, 0x47, 0x40, 0x02, 0xDF, 0x32, 0xE5, 0x21, 0x39, 0xF0, 0xA0,
 };
 
-int sm2_start(void) {
-    BN_CTX *ctx = BN_CTX_new();
-    int ok = 0;
+/* n, the order of G (GB/T 32918.5-2017 §2). */
+static const uint8_t ORDER[SM2_BYTES] = {
+    0xFF, 0xFF, 0xFF, 0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+    0x72, 0x03, 0xDF, 0x6B, 0x21, 0xC6, 0x05, 0x2B, 0x53, 0xBB, 0xF4, 0x09, 0x39, 0xD5, 0x41, 0x23,
+};
 
-    if (group != NULL) {
-        BN_CTX_free(ctx);
+/* The engine that the environment names, or the usual one; NULL for a name that is none. */
+static const struct sm2_engine *wanted_engine(void) {
+    const char *name = getenv("SOFTGM_ENGINE");
+
+    if (name == NULL || *name == '\0')
+        return &sm2_libcrypto;
+    if (strcmp(name, sm2_native.name) == 0)
+        return &sm2_native;
+    return strcmp(name, sm2_libcrypto.name) == 0 ? &sm2_libcrypto : NULL;
+}
+
+int sm2_start(void) {
+    const struct sm2_engine *wanted = wanted_engine();
+
+    if (engine != NULL)
         return 1;
-    }
-    group = EC_GROUP_new_by_curve_name(NID_sm2);
-    order_mont = BN_MONT_CTX_new();
     sm3 = EVP_MD_fetch(NULL, "SM3", NULL);
-    if (ctx != NULL && group != NULL && order_mont != NULL && sm3 != NULL)
-        ok = BN_MONT_CTX_set(order_mont, EC_GROUP_get0_order(group), ctx);
-    BN_CTX_free(ctx);
-    if (!ok)
+    if (sm3 != NULL && wanted != NULL && wanted->start())
+        engine = wanted;
+    else
         sm2_stop();
-    return ok;
+    return engine != NULL;
 }
 
 void sm2_stop(void) {
-    EC_GROUP_free(group);
-    BN_MONT_CTX_free(order_mont);
+    if (engine != NULL)
+        engine->stop();
     EVP_MD_free(sm3);
-    group = NULL;
-    order_mont = NULL;
+    engine = NULL;
     sm3 = NULL;
 }
 
-static EC_POINT *decode_point(const uint8_t bytes[SM2_POINT_BYTES], BN_CTX *ctx) {
-    EC_POINT *point;
-
-    if (bytes[0] != POINT_CONVERSION_UNCOMPRESSED)
-        return NULL;
-    point = EC_POINT_new(group);
-    /* EC_POINT_oct2point checks that the point is on the curve; h = 1, so no subgroup check is needed. */
-    if (point != NULL && EC_POINT_oct2point(group, point, bytes, SM2_POINT_BYTES, ctx) == 1)
-        return point;
-    EC_POINT_free(point);
-    return NULL;
+const char *sm2_engine_name(void) {
+    return engine != NULL ? engine->name : "none";
 }
 
-static int encode_point(const EC_POINT *point, uint8_t bytes[SM2_POINT_BYTES], BN_CTX *ctx) {
-    return EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, bytes, SM2_POINT_BYTES, ctx) ==
-           SM2_POINT_BYTES;
-}
-
-int sm2_point_is_valid(const uint8_t bytes[SM2_POINT_BYTES]) {
-    BN_CTX *ctx = BN_CTX_new();
-    EC_POINT *point = ctx != NULL ? decode_point(bytes, ctx) : NULL;
-    int ok = point != NULL;
-
-    EC_POINT_free(point);
-    BN_CTX_free(ctx);
-    ERR_clear_error();
-    return ok;
+int sm2_point_is_valid(const uint8_t point[SM2_POINT_BYTES]) {
+    return engine->point_is_valid(point);
 }
 
 int sm2_secret_from_scalar(struct sm2_secret *secret, const uint8_t scalar[SM2_BYTES]) {
-    const BIGNUM *order = EC_GROUP_get0_order(group);
-    BN_CTX *ctx = BN_CTX_secure_new();
-    BIGNUM *d = BN_secure_new();
-    BIGNUM *inverse = BN_secure_new();
-    BIGNUM *exponent = BN_new();
-    EC_POINT *point = EC_POINT_new(group);
-    int ok = 0;
-
-    if (ctx == NULL || d == NULL || inverse == NULL || exponent == NULL || point == NULL)
-        goto done;
-    BN_set_flags(d, BN_FLG_CONSTTIME);
-    BN_set_flags(inverse, BN_FLG_CONSTTIME);
-    if (BN_bin2bn(scalar, SM2_BYTES, d) == NULL || BN_copy(exponent, order) == NULL || !BN_sub_word(exponent, 2))
-        goto done;
-    /* exponent is n - 2, which is both the upper bound of d and, by Fermat, the power that inverts. */
-    if (BN_is_zero(d) || BN_cmp(d, exponent) > 0)
-        goto done;
-    if (!EC_POINT_mul(group, point, d, NULL, NULL, ctx) || !encode_point(point, secret->point, ctx))
-        goto done;
-    if (!BN_add_word(d, 1) || !BN_mod_exp_mont_consttime(inverse, d, exponent, order, ctx, order_mont))
-        goto done;
-    if (!BN_to_montgomery(inverse, inverse, order_mont, ctx))
-        goto done;
-    memcpy(secret->scalar, scalar, SM2_BYTES);
-    ok = BN_bn2binpad(inverse, secret->inverse_mont, SM2_BYTES) == (int)SM2_BYTES;
-done:
-    EC_POINT_free(point);
-    BN_free(exponent);
-    BN_clear_free(inverse);
-    BN_clear_free(d);
-    BN_CTX_free(ctx);
-    ERR_clear_error();
-    return ok;
+    return engine->secret_from_scalar(secret, scalar);
 }
 
 int sm2_z(const uint8_t point[SM2_POINT_BYTES], const uint8_t *identifier, size_t identifier_length,
@@ -133,127 +92,59 @@ int sm2_z(const uint8_t point[SM2_POINT_BYTES], const uint8_t *identifier, size_
 }
 
 /*
- * s = (1 + d)^-1 (k - r d) is computed as (1 + d)^-1 (k + r) - r: the same number, one multiplication, and d itself
- * is not touched. Secret values only meet the fixed-time routines: the ladder of EC_POINT_mul, Montgomery
- * multiplication and the "quick" modular additions.
+ * A fresh number in [1, n - 1], from the private random generator. Numbers outside, one in 2^32, are thrown away; the
+ * comparison goes over all bytes, and only its outcome shows.
  */
-static int sign_with_bn(const struct sm2_secret *secret, const uint8_t e[SM2_BYTES], const BIGNUM *k,
-                        uint8_t signature[SM2_SIGNATURE_BYTES], int *retry, BN_CTX *ctx) {
-    const BIGNUM *order = EC_GROUP_get0_order(group);
-    BIGNUM *r = BN_CTX_get(ctx);
-    BIGNUM *s = BN_CTX_get(ctx);
-    BIGNUM *inverse = BN_CTX_get(ctx);
-    EC_POINT *kg = EC_POINT_new(group);
-    int ok = 0;
+static int draw_scalar(uint8_t scalar[SM2_BYTES]) {
+    unsigned borrow, any;
 
-    *retry = 0;
-    if (inverse == NULL || kg == NULL)
-        goto done;
-    BN_set_flags(inverse, BN_FLG_CONSTTIME);
-    if (!EC_POINT_mul(group, kg, k, NULL, NULL, ctx) || !EC_POINT_get_affine_coordinates(group, kg, s, NULL, ctx) ||
-        BN_bin2bn(e, SM2_BYTES, r) == NULL || !BN_mod_add(r, r, s, order, ctx))
-        goto done;
-    if (!BN_mod_add_quick(s, k, r, order))
-        goto done;
-    /* r = 0, or r + k = n (GB/T 32918.2-2016 §6.1, A5). */
-    if (BN_is_zero(r) || BN_is_zero(s)) {
-        *retry = 1;
-        goto done;
-    }
-    if (BN_bin2bn(secret->inverse_mont, SM2_BYTES, inverse) == NULL ||
-        !BN_mod_mul_montgomery(s, s, inverse, order_mont, ctx) || !BN_mod_sub_quick(s, s, r, order))
-        goto done;
-    if (BN_is_zero(s)) {
-        *retry = 1;
-        goto done;
-    }
-    ok = BN_bn2binpad(r, signature, SM2_BYTES) == (int)SM2_BYTES &&
-         BN_bn2binpad(s, signature + SM2_BYTES, SM2_BYTES) == (int)SM2_BYTES;
-done:
-    EC_POINT_clear_free(kg);
-    return ok;
-}
-
-/* Calls sign_with_bn with the nonce given, or else with fresh ones from the private random generator. */
-static int sign_digest(const struct sm2_secret *secret, const uint8_t e[SM2_BYTES], const uint8_t *given,
-                       uint8_t signature[SM2_SIGNATURE_BYTES], int *retry) {
-    const BIGNUM *order = EC_GROUP_get0_order(group);
-    BN_CTX *ctx = BN_CTX_secure_new();
-    BIGNUM *k = BN_secure_new();
-    int ok = 0;
-
-    *retry = 0;
-    if (ctx == NULL || k == NULL)
-        goto done;
-    BN_CTX_start(ctx);
-    BN_set_flags(k, BN_FLG_CONSTTIME);
     do {
-        if (given != NULL ? BN_bin2bn(given, SM2_BYTES, k) == NULL : !BN_priv_rand_range(k, order))
-            break;
-        if (BN_is_zero(k) || BN_cmp(k, order) >= 0)
-            *retry = 1;
-        else
-            ok = sign_with_bn(secret, e, k, signature, retry, ctx);
-    } while (!ok && *retry && given == NULL);
-    BN_CTX_end(ctx);
-done:
-    BN_clear_free(k);
-    BN_CTX_free(ctx);
-    ERR_clear_error();
-    return ok;
+        if (RAND_priv_bytes(scalar, SM2_BYTES) != 1)
+            return 0;
+        borrow = 0;
+        any = 0;
+        for (size_t i = SM2_BYTES; i-- > 0;) {
+            borrow = (scalar[i] - ORDER[i] - borrow) >> 31;
+            any |= scalar[i];
+        }
+    } while (!borrow || !any);
+    return 1;
 }
 
 int sm2_sign_digest(const struct sm2_secret *secret, const uint8_t e[SM2_BYTES],
                     uint8_t signature[SM2_SIGNATURE_BYTES]) {
-    int retry;
+    uint8_t k[SM2_BYTES];
+    int retry = 1;
+    int ok = 0;
 
-    return sign_digest(secret, e, NULL, signature, &retry);
+    while (!ok && retry && draw_scalar(k))
+        ok = engine->sign(secret, e, k, signature, &retry);
+    OPENSSL_cleanse(k, sizeof k);
+    return ok;
 }
 
 int sm2_sign_digest_with_nonce(const struct sm2_secret *secret, const uint8_t e[SM2_BYTES],
                                const uint8_t k[SM2_BYTES], uint8_t signature[SM2_SIGNATURE_BYTES], int *retry) {
-    return sign_digest(secret, e, k, signature, retry);
+    return engine->sign(secret, e, k, signature, retry);
 }
 
 int sm2_verify_digest(const uint8_t point[SM2_POINT_BYTES], const uint8_t e[SM2_BYTES],
                       const uint8_t signature[SM2_SIGNATURE_BYTES]) {
-    const BIGNUM *order = EC_GROUP_get0_order(group);
-    BN_CTX *ctx = BN_CTX_new();
-    EC_POINT *public_key = NULL;
-    EC_POINT *sum = NULL;
-    BIGNUM *r, *s, *t, *x;
-    int ok = 0;
+    return engine->verify(point, e, signature);
+}
 
-    if (ctx == NULL)
-        return 0;
-    BN_CTX_start(ctx);
-    r = BN_CTX_get(ctx);
-    s = BN_CTX_get(ctx);
-    t = BN_CTX_get(ctx);
-    x = BN_CTX_get(ctx);
-    public_key = decode_point(point, ctx);
-    sum = EC_POINT_new(group);
-    if (x == NULL || public_key == NULL || sum == NULL)
-        goto done;
-    if (BN_bin2bn(signature, SM2_BYTES, r) == NULL || BN_bin2bn(signature + SM2_BYTES, SM2_BYTES, s) == NULL)
-        goto done;
-    if (BN_is_zero(r) || BN_is_zero(s) || BN_cmp(r, order) >= 0 || BN_cmp(s, order) >= 0)
-        goto done;
-    if (!BN_mod_add_quick(t, r, s, order) || BN_is_zero(t))
-        goto done;
-    if (!EC_POINT_mul(group, sum, s, public_key, t, ctx) || EC_POINT_is_at_infinity(group, sum) ||
-        !EC_POINT_get_affine_coordinates(group, sum, x, NULL, ctx))
-        goto done;
-    if (BN_bin2bn(e, SM2_BYTES, t) == NULL || !BN_mod_add(t, t, x, order, ctx))
-        goto done;
-    ok = BN_cmp(t, r) == 0;
-done:
-    EC_POINT_free(sum);
-    EC_POINT_free(public_key);
-    BN_CTX_end(ctx);
-    BN_CTX_free(ctx);
-    ERR_clear_error();
-    return ok;
+int sm2_multiply_base(const uint8_t scalar[SM2_BYTES], uint8_t product[SM2_POINT_BYTES]) {
+    return engine->multiply_base(scalar, product);
+}
+
+int sm2_multiply(const uint8_t scalar[SM2_BYTES], const uint8_t point[SM2_POINT_BYTES],
+                 uint8_t product[SM2_POINT_BYTES]) {
+    return engine->multiply(scalar, point, product);
+}
+
+int sm2_combine(const uint8_t p[SM2_POINT_BYTES], const uint8_t x[SM2_BYTES], const uint8_t q[SM2_POINT_BYTES],
+                uint8_t sum[SM2_POINT_BYTES]) {
+    return engine->combine(p, x, q, sum);
 }
 
 /*
@@ -302,67 +193,35 @@ static int check_value(const uint8_t shared[SM2_POINT_BYTES], const uint8_t *pla
 
 int sm2_encrypt(const uint8_t point[SM2_POINT_BYTES], const uint8_t *plaintext, size_t length, uint8_t *ciphertext) {
     uint8_t shared[SM2_POINT_BYTES];
-    BN_CTX *ctx = BN_CTX_secure_new();
-    BIGNUM *k = BN_secure_new();
-    EC_POINT *public_key = ctx != NULL ? decode_point(point, ctx) : NULL;
-    EC_POINT *product = EC_POINT_new(group);
-    int zero = 0;
-    int ok = 0;
+    uint8_t k[SM2_BYTES];
+    int zero = 1;
+    int ok = length > 0 && length <= SM2_PLAINTEXT_LIMIT;
 
-    if (k == NULL || public_key == NULL || product == NULL || length == 0 || length > SM2_PLAINTEXT_LIMIT)
-        goto done;
-    BN_set_flags(k, BN_FLG_CONSTTIME);
-    do {
-        do {
-            if (!BN_priv_rand_range(k, EC_GROUP_get0_order(group)))
-                goto done;
-        } while (BN_is_zero(k));
-        if (!EC_POINT_mul(group, product, k, NULL, NULL, ctx) || !encode_point(product, ciphertext, ctx) ||
-            !EC_POINT_mul(group, product, NULL, public_key, k, ctx) || !encode_point(product, shared, ctx) ||
-            !xor_key_stream(shared, plaintext, length, ciphertext + SM2_CIPHER_OVERHEAD, &zero))
-            goto done;
-    } while (zero);
-    ok = check_value(shared, plaintext, length, ciphertext + SM2_POINT_BYTES);
-done:
+    while (ok && zero)
+        ok = draw_scalar(k) && engine->multiply_base(k, ciphertext) && engine->multiply(k, point, shared) &&
+             xor_key_stream(shared, plaintext, length, ciphertext + SM2_CIPHER_OVERHEAD, &zero);
+    ok = ok && check_value(shared, plaintext, length, ciphertext + SM2_POINT_BYTES);
     OPENSSL_cleanse(shared, sizeof shared);
-    EC_POINT_clear_free(product);
-    EC_POINT_free(public_key);
-    BN_clear_free(k);
-    BN_CTX_free(ctx);
-    ERR_clear_error();
+    OPENSSL_cleanse(k, sizeof k);
     return ok;
 }
 
 int sm2_decrypt(const struct sm2_secret *secret, const uint8_t *ciphertext, size_t length, uint8_t *plaintext) {
     uint8_t shared[SM2_POINT_BYTES];
     uint8_t c3[SM2_BYTES];
-    BN_CTX *ctx = BN_CTX_secure_new();
-    BIGNUM *d = BN_secure_new();
-    EC_POINT *c1 = NULL;
     int zero = 1;
-    int ok = 0;
+    int ok;
 
-    if (ctx == NULL || d == NULL || length <= SM2_CIPHER_OVERHEAD)
-        goto done;
-    BN_set_flags(d, BN_FLG_CONSTTIME);
+    if (length <= SM2_CIPHER_OVERHEAD || length - SM2_CIPHER_OVERHEAD > SM2_PLAINTEXT_LIMIT)
+        return 0;
     length -= SM2_CIPHER_OVERHEAD;
-    c1 = decode_point(ciphertext, ctx);
-    if (c1 == NULL || length > SM2_PLAINTEXT_LIMIT || BN_bin2bn(secret->scalar, SM2_BYTES, d) == NULL)
-        goto done;
-    if (!EC_POINT_mul(group, c1, NULL, c1, d, ctx) || !encode_point(c1, shared, ctx) ||
-        !xor_key_stream(shared, ciphertext + SM2_CIPHER_OVERHEAD, length, plaintext, &zero) || zero)
-        goto wipe;
-    ok = check_value(shared, plaintext, length, c3) &&
+    ok = engine->multiply(secret->scalar, ciphertext, shared) &&
+         xor_key_stream(shared, ciphertext + SM2_CIPHER_OVERHEAD, length, plaintext, &zero) && !zero &&
+         check_value(shared, plaintext, length, c3) &&
          CRYPTO_memcmp(c3, ciphertext + SM2_POINT_BYTES, SM2_BYTES) == 0;
-wipe:
     if (!ok)
         OPENSSL_cleanse(plaintext, length);
-done:
     OPENSSL_cleanse(shared, sizeof shared);
     OPENSSL_cleanse(c3, sizeof c3);
-    EC_POINT_clear_free(c1);
-    BN_clear_free(d);
-    BN_CTX_free(ctx);
-    ERR_clear_error();
     return ok;
 }

@@ -1,5 +1,5 @@
 /*
- * SM2 arithmetic over libcrypto: GB/T 32918.2-2016 (signature) and GB/T 32918.4-2016 (encryption).
+ * SM2: GB/T 32918.2-2016 (signature) and GB/T 32918.4-2016 (encryption), over libcrypto's arithmetic or our own.
  *
  * FOR TESTS AND DEMONSTRATION / 仅供测试与演示. Part of softgm, see module.c.
  *
@@ -31,8 +31,13 @@ struct sm2_secret {
 
 /* All functions return 1 for success and 0 for failure. */
 
+/*
+ * Takes the arithmetic that the environment's SOFTGM_ENGINE names, "libcrypto" (which is the default) or "native"; fails
+ * for another name. Not thread-safe; nothing else may be called before.
+ */
 int sm2_start(void);
 void sm2_stop(void);
+const char *sm2_engine_name(void);
 
 /* Fails when the scalar is outside [1, n-2]. */
 int sm2_secret_from_scalar(struct sm2_secret *secret, const uint8_t scalar[SM2_BYTES]);
@@ -49,6 +54,15 @@ int sm2_sign_digest_with_nonce(const struct sm2_secret *secret, const uint8_t e[
                                const uint8_t k[SM2_BYTES], uint8_t signature[SM2_SIGNATURE_BYTES], int *retry);
 int sm2_verify_digest(const uint8_t point[SM2_POINT_BYTES], const uint8_t e[SM2_BYTES],
                       const uint8_t signature[SM2_SIGNATURE_BYTES]);
+
+/* kG for a secret k in [1, n - 1]. */
+int sm2_multiply_base(const uint8_t scalar[SM2_BYTES], uint8_t product[SM2_POINT_BYTES]);
+/* kP for a secret k; fails when the product is the point at infinity. */
+int sm2_multiply(const uint8_t scalar[SM2_BYTES], const uint8_t point[SM2_POINT_BYTES],
+                 uint8_t product[SM2_POINT_BYTES]);
+/* P + xQ, all of it public: for key agreement (GB/T 32918.3-2016 §6.1, A8). Fails where that is infinity. */
+int sm2_combine(const uint8_t p[SM2_POINT_BYTES], const uint8_t x[SM2_BYTES], const uint8_t q[SM2_POINT_BYTES],
+                uint8_t sum[SM2_POINT_BYTES]);
 
 /* Writes length + SM2_CIPHER_OVERHEAD bytes. */
 int sm2_encrypt(const uint8_t point[SM2_POINT_BYTES], const uint8_t *plaintext, size_t length, uint8_t *ciphertext);

@@ -123,17 +123,38 @@ static void bounds(void) {
     demand(!sm2_point_is_valid(other.point), "a point off the curve is refused");
 }
 
+static void combination(void) {
+    uint8_t two[32] = {[31] = 2}, three[32] = {[31] = 3}, seven[32] = {[31] = 7}, zero[32] = {0}, last[32];
+    uint8_t p[65], q[65], sum[65], wanted[65];
+
+    demand(sm2_multiply_base(two, p) && sm2_multiply_base(three, q), "2G and 3G");
+    demand(sm2_combine(p, two, q, sum), "2G + 2 * 3G can be computed");
+    demand(sm2_multiply_base(seven, wanted) && memcmp(sum, wanted, 65) != 0, "7G is another point");
+    seven[31] = 8;
+    demand(sm2_multiply_base(seven, wanted) && memcmp(sum, wanted, 65) == 0, "2G + 2 * 3G = 8G");
+    demand(sm2_multiply(two, q, sum) && memcmp(sum + 1, p + 1, 64) != 0, "6G can be computed from 3G");
+    demand(sm2_combine(q, three, q, wanted) && sm2_multiply(two, p, sum) && sm2_combine(sum, two, sum, sum) &&
+               memcmp(sum, wanted, 65) == 0, "3G + 3 * 3G = 4G + 2 * 4G");
+    parse("fffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54122", last, 32);
+    demand(!sm2_combine(p, last, p, sum), "P - P is refused");
+    demand(!sm2_multiply(zero, p, sum), "infinity is refused");
+    p[64] ^= 1;
+    demand(!sm2_multiply(two, p, sum) && !sm2_combine(p, two, q, sum) && !sm2_combine(q, two, p, sum),
+           "points off the curve are refused");
+}
+
 int main(void) {
     uint8_t scalar[32];
 
-    demand(sm2_start(), "libcrypto knows SM2");
+    demand(sm2_start(), "the arithmetic is there");
     parse("3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8", scalar, 32);
     demand(sm2_secret_from_scalar(&secret, scalar), "the private key of the example is one");
     signature_example();
     encryption_example();
     private_key_form();
     bounds();
+    combination();
+    printf("ok with %s\n", sm2_engine_name());
     sm2_stop();
-    puts("ok");
     return 0;
 }

@@ -65,10 +65,29 @@ static int multiply_point(const uint8_t k_bytes[SM2_NATIVE_BYTES], const uint8_t
     return !infinite;
 }
 
+static int combine(const uint8_t p_bytes[SM2_NATIVE_POINT_BYTES], const uint8_t x_bytes[SM2_NATIVE_BYTES],
+                   const uint8_t q_bytes[SM2_NATIVE_POINT_BYTES], uint8_t sum[SM2_NATIVE_POINT_BYTES]) {
+    struct sm2_native_public q;
+    struct sm2_affine p;
+    struct sm2_number x;
+    struct jacobian result;
+
+    number_from_bytes(&x, x_bytes);
+    if (!order_is_scalar(&x) || !point_from_bytes(&p, p_bytes) || !prepare_public(q_bytes, &q))
+        return 0;
+    multiply_public(&result, &q, &x);
+    jacobian_add_variable(&result, &p, 0);
+    if (number_is_zero(&result.z))
+        return 0;
+    normalize(&p, &result, 1);
+    point_to_bytes(sum, &p);
+    return 1;
+}
+
 #define SM2_NATIVE_CODE(its_name)                                                                                      \
     {                                                                                                                  \
         .name = its_name, .comb_fill = comb_fill, .multiply_base = multiply_base, .multiply = multiply_point,          \
-        .is_scalar = is_scalar, .is_point = is_point, .prepare_private = prepare_private, .sign = sign,                \
+        .combine = combine, .is_scalar = is_scalar, .is_point = is_point, .prepare_private = prepare_private, .sign = sign,                \
         .prepare_public = prepare_public, .verify = verify,                                                            \
     }
 

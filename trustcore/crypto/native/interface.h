@@ -17,6 +17,7 @@ struct sm2_native_code {
     void (*comb_fill)(void);
     int (*multiply_base)(const uint8_t *k, uint8_t *product);
     int (*multiply)(const uint8_t *k, const uint8_t *point, uint8_t *product);
+    int (*combine)(const uint8_t *p, const uint8_t *x, const uint8_t *q, uint8_t *sum);
     int (*is_scalar)(const uint8_t *scalar);
     int (*is_point)(const uint8_t *point);
     int (*prepare_private)(const uint8_t *d, uint8_t *inverse_mont);

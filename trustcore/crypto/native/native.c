@@ -52,6 +52,11 @@ int sm2_native_multiply(const uint8_t k[SM2_NATIVE_BYTES], const uint8_t point[S
     return chosen->multiply(k, point, product);
 }
 
+int sm2_native_combine(const uint8_t p[SM2_NATIVE_POINT_BYTES], const uint8_t x[SM2_NATIVE_BYTES],
+                       const uint8_t q[SM2_NATIVE_POINT_BYTES], uint8_t sum[SM2_NATIVE_POINT_BYTES]) {
+    return chosen->combine(p, x, q, sum);
+}
+
 int sm2_native_prepare_private(const uint8_t d[SM2_NATIVE_BYTES], uint8_t inverse_mont[SM2_NATIVE_BYTES]) {
     return chosen->prepare_private(d, inverse_mont);
 }

@@ -67,6 +67,10 @@ SM2_NATIVE_EXPORT int sm2_native_multiply(const uint8_t k[SM2_NATIVE_BYTES],
                                           const uint8_t point[SM2_NATIVE_POINT_BYTES],
                                           uint8_t product[SM2_NATIVE_POINT_BYTES]);
 
+/* P + xQ, all of it public, x in [1, n - 1]. Fails for points off the curve and where the sum is infinity. Variable time. */
+SM2_NATIVE_EXPORT int sm2_native_combine(const uint8_t p[SM2_NATIVE_POINT_BYTES], const uint8_t x[SM2_NATIVE_BYTES],
+                                         const uint8_t q[SM2_NATIVE_POINT_BYTES], uint8_t sum[SM2_NATIVE_POINT_BYTES]);
+
 /*
  * What signing needs of a private key: (1 + d)^-1 mod n, times 2^256. Computed once for each key. Fails when the secret
  * d is not in [1, n - 2] (GB/T 32918.1-2016 §6.1).
