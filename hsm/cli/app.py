@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hsm.service import HsmService, KeyStatus, MachineStatus, SelfTestResult
+from hsm.cli.machines import add_machine_commands
+from hsm.service import HsmService, KeyStatus, SelfTestResult
 
 __all__ = ["build_cli"]
 
 _PAGE = 200
-_DEMONSTRATION = "软件加密机，仅供测试与演示 Software machines: for tests and demonstration only"
 
 OpenService = Callable[[], AbstractContextManager[HsmService]]
 AsJson = Annotated[bool, typer.Option("--json", help="以 JSON 输出 Print JSON.")]
@@ -28,15 +28,7 @@ def build_cli(open_service: OpenService) -> typer.Typer:
     """
     app = typer.Typer(help="加密机与密钥 Encryption machines and the keys in them", no_args_is_help=True)
 
-    @app.command(help="逐台探测加密机 Ask every machine, and show which answers.")
-    def machines(as_json: AsJson = False) -> None:
-        with open_service() as service:
-            states = service.health()
-        if as_json:
-            typer.echo(json.dumps([machine_json(state) for state in states], ensure_ascii=False, indent=2))
-        else:
-            _print_machines(states)
-        raise typer.Exit(0 if all(state.up for state in states) else 1)
+    add_machine_commands(app, open_service)
 
     @app.command(help="列出密钥及所在加密机 List the keys and the machines that hold them.")
     def keys(as_json: AsJson = False) -> None:
@@ -67,20 +59,6 @@ def build_cli(open_service: OpenService) -> typer.Typer:
     return app
 
 
-def machine_json(state: MachineStatus) -> dict[str, object]:
-    """A machine as JSON-ready data."""
-    return {
-        "name": state.name,
-        "token": state.token,
-        "profile": state.profile,
-        "demonstration": state.demonstration,
-        "up": state.up,
-        "reason": state.reason,
-        "in_flight": state.in_flight,
-        "served": state.served,
-    }
-
-
 def key_json(key: KeyStatus) -> dict[str, object]:
     """A key as JSON-ready data; ``public_key_der`` is hexadecimal, the time RFC 3339."""
     return {
@@ -100,17 +78,6 @@ def _all_keys(service: HsmService) -> list[KeyStatus]:
     while page := service.keys(after=found[-1].label if found else "", limit=_PAGE):
         found += page
     return found
-
-
-def _print_machines(states: Sequence[MachineStatus]) -> None:
-    note = _DEMONSTRATION if any(state.demonstration for state in states) else None
-    table = Table(title="加密机 Encryption machines", title_justify="left", caption=note, caption_justify="left")
-    for heading in ("名称 Name", "令牌 Token", "厂商配置 Profile", "状态 State"):
-        table.add_column(heading, overflow="fold")
-    for state in states:
-        mark = "[green]✔ up[/]" if state.up else f"[red]✘[/] {escape(state.reason)}"
-        table.add_row(escape(state.name), escape(state.token), state.profile, mark)
-    Console().print(table)
 
 
 def _print_keys(found: Sequence[KeyStatus]) -> None:
