@@ -9,12 +9,10 @@ from datetime import datetime
 from pathlib import Path
 
 from hsm import software
-from hsm.core.profiles import profile
 from hsm.core.uri import key_uri, label_of
 from hsm.keys.making import KeyMaker
 from hsm.machine import MachineInfo
-from hsm.pkcs11.machine import Pkcs11Machine
-from hsm.pkcs11.module import ModuleSource, vendor_source
+from hsm.pkcs11.opening import pkcs11_machine
 from hsm.pool import Pool
 from hsm.settings import HsmSettings, MachineSettings
 from hsm.signer import PoolSigner
@@ -267,7 +265,7 @@ def open_hsm(
         TrustError: the machine's own error (``hsm.module.…``, ``hsm.token.missing``) when all have the same kind.
     """
     machines = settings.machines or software.prepare(data_dir)
-    pool = Pool([_machine(machine, settings, data_dir) for machine in machines])
+    pool = Pool([pkcs11_machine(machine, settings, data_dir) for machine in machines])
     try:
         _check(pool.connect())
         keymaker = KeyMaker(
@@ -282,20 +280,6 @@ def open_hsm(
         yield HsmService(database, pool, machines, keymaker)
     finally:
         pool.close()
-
-
-def _machine(machine: MachineSettings, settings: HsmSettings, data_dir: Path) -> Pkcs11Machine:
-    vendor = profile(machine.profile)
-
-    def find_source() -> ModuleSource:
-        if machine.module == "softgm":
-            return software.machine_source(data_dir)
-        assert isinstance(machine.module, Path)
-        return vendor_source(machine.name, machine.module, software.module_cache(data_dir), locks=vendor.locks)
-
-    return Pkcs11Machine(
-        machine, pool=settings, profile=vendor, find_source=find_source, start_lock=software.start_lock(data_dir)
-    )
 
 
 def _check(answers: Sequence[tuple[str, MachineInfo | TrustError]]) -> None:

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import ByteSize, Field, PositiveInt, field_validator, model_validator
 
-from hsm.core.profiles import PROFILES
+from hsm.vendors import AUTO, packaged_profiles
 from trustcore.settings import Section
 
 __all__ = ["GatewaySettings", "HsmSettings", "MachineSettings", "SdfSettings"]
@@ -69,8 +69,9 @@ class MachineSettings(Section):
     """Whether custodians unlock the PIN with ``xinyin hsm activate``. ``pin_file`` then is where it stands until the
     host's next start: a file in memory, such as ``/run/xinyin/machine-1``."""
 
-    profile: str = "softgm"
-    """Vendor profile: which numbers the machine's SM2 has."""
+    profile: str = "auto"
+    """Vendor profile: which numbers the machine's SM2 has. ``auto`` goes by what the module says of itself; ``pkcs11``
+    is for any machine without SM2."""
 
     sdf: SdfSettings | None = None
     """With SDF only: which keys there are."""
@@ -93,14 +94,6 @@ class MachineSettings(Section):
             message = f"{self.module} has no {self.driver} interface"
             raise ValueError(message)
         return self
-
-    @field_validator("profile")
-    @classmethod
-    def _known_profile(cls, value: str) -> str:
-        if value not in PROFILES:
-            message = f"known profiles are {', '.join(PROFILES)}"
-            raise ValueError(message)
-        return value
 
 
 class GatewaySettings(Section):
@@ -177,6 +170,10 @@ class HsmSettings(Section):
     session_wait: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
     """How long a call waits for a session before it is refused."""
 
+    profiles: tuple[Path, ...] = ()
+    """Files with vendor profiles of this installation; see docs/machines.md. One with the name of a packaged profile
+    takes its place."""
+
     gateway: GatewaySettings = GatewaySettings()
 
     four_eyes: bool | None = None
@@ -197,6 +194,15 @@ class HsmSettings(Section):
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return value or None
+
+    @model_validator(mode="after")
+    def _known_profiles(self) -> Self:
+        known = {AUTO, *packaged_profiles()}
+        unknown = [m.profile for m in self.machines if m.driver == "pkcs11" and m.profile not in known]
+        if unknown and not self.profiles:
+            message = f"there is no vendor profile {unknown[0]}; known profiles are {', '.join(sorted(known))}"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

@@ -1,5 +1,6 @@
 """Between the forms of PKCS#11 and those of X.509."""
 
+from hsm.core.profiles import CipherForm
 from trustcore.asn1 import encoder, reader
 from trustcore.crypto.algorithms import EC_PUBLIC_KEY, P256_CURVE, RSA_ENCRYPTION, SM2_CURVE, KeyAlgorithm
 from trustcore.errors import MalformedError
@@ -12,7 +13,7 @@ __all__ = [
     "public_point",
     "rsa_public_key_der",
     "rsa_public_numbers",
-    "sm2_cipher_raw",
+    "sm2_cipher",
 ]
 
 SHA256_DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
@@ -75,15 +76,20 @@ def ecdsa_signature_der(signature_raw: bytes) -> bytes:
     )
 
 
-def sm2_cipher_raw(ciphertext_der: bytes) -> bytes:
-    """``04 ‖ x ‖ y ‖ C3 ‖ C2`` of an SM2Cipher (GB/T 35276-2017 §7.2). Raises ``MalformedError``."""
+def sm2_cipher(ciphertext_der: bytes, form: CipherForm) -> bytes:
+    """An SM2Cipher (GB/T 35276-2017 §7.2) as a machine reads it. Raises ``MalformedError`` (``hsm.cipher.invalid``)."""
     error = MalformedError("The ciphertext is not an SM2Cipher.", code="hsm.cipher.invalid")
     parts = reader.parse(ciphertext_der).expect(0x30).children
     if [part.tag for part in parts] != [0x02, 0x02, 0x04, 0x04]:
         raise error
+    if form is CipherForm.DER:
+        return ciphertext_der
     x, y, check_value, body = parts
     try:
         coordinates = b"".join(node.integer().to_bytes(_COORDINATE_BYTES, "big") for node in (x, y))
     except OverflowError:
         raise error from None
-    return bytes([_UNCOMPRESSED]) + coordinates + check_value.octets() + body.octets()
+    first, second = check_value.octets(), body.octets()
+    if form is CipherForm.C1C2C3:
+        first, second = second, first
+    return bytes([_UNCOMPRESSED]) + coordinates + first + second

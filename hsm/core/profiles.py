@@ -1,25 +1,37 @@
-"""What vendors' machines call things: PKCS#11 has no numbers for SM2, so each vendor has its own.
+"""What vendors' machines call things: PKCS#11 has no numbers for SM2, SM3 and SM4, so each vendor has its own.
 
-Only what was read in a vendor's header or tried on a device stands here; the numbers of the Sansec family are shared
-by several makers, whose meaning of the same number may differ. The self-test (``xinyin hsm selftest``) signs and
-verifies in software and so tells whether a profile fits.
+A profile is data: a TOML file (:mod:`hsm.vendors` has those of the known vendors, and an installation may bring more).
+The numbers of the Sansec family are shared by several makers, whose meaning of the same number may differ, so a profile
+is believed only as far as it was proved at the connection (:mod:`hsm.core.proving`).
+
+Z and e are always computed here: vendors disagree on who does, and a machine that signs the 32-byte e signs the same in
+all of them.
 """
 
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from trustcore.errors import MalformedError
 
-__all__ = ["PROFILES", "CipherForm", "CipherMode", "SignatureForm", "VendorProfile", "profile"]
+__all__ = [
+    "CipherForm",
+    "CipherMode",
+    "MessageMechanism",
+    "PointForm",
+    "SignatureForm",
+    "VendorProfile",
+    "match_profile",
+    "parse_profile",
+]
 
-
-class SignatureForm(StrEnum):
-    """How a machine writes an SM2 signature."""
-
-    RAW = "raw"
-    """r ‖ s, 64 bytes."""
-    DER = "der"
-    """SEQUENCE { r, s }."""
+_AES_KEY_WRAP_PAD = 0x210A
+_RSA_PKCS_OAEP = 0x9
+_LARGEST_NUMBER = 0xFFFFFFFF
 
 
 class CipherMode(StrEnum):
@@ -33,88 +45,184 @@ class CipherMode(StrEnum):
     """Any length; ``iv`` of 12 bytes, never used twice with a key. The result is ciphertext ‖ 16-byte tag."""
 
 
+class SignatureForm(StrEnum):
+    """How a machine writes an SM2 or ECDSA signature."""
+
+    RAW = "raw"
+    """r ‖ s, 64 bytes."""
+    DER = "der"
+    """SEQUENCE { r, s }."""
+
+
 class CipherForm(StrEnum):
     """How a machine reads an SM2 ciphertext."""
 
-    RAW = "raw"
-    """04 ‖ x ‖ y ‖ C3 ‖ C2."""
+    C1C3C2 = "c1c3c2"
+    """04 ‖ x ‖ y ‖ C3 ‖ C2 (GB/T 32918.4-2016)."""
+    C1C2C3 = "c1c2c3"
+    """04 ‖ x ‖ y ‖ C2 ‖ C3, the order of the drafts before the standard."""
     DER = "der"
     """SM2Cipher (GB/T 35276-2017 §7.2)."""
 
 
+class PointForm(StrEnum):
+    """How a machine writes CKA_EC_POINT. Read are both, always."""
+
+    WRAPPED = "wrapped"
+    """In an OCTET STRING, as PKCS#11 v2.40 §2.3.3 says."""
+    BARE = "bare"
+    """04 ‖ x ‖ y."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageMechanism:
+    """A mechanism that hashes a message with SM3 and signs it. For whoever reads a profile: nothing here uses it."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=False)
+
+    number: int
+    form: SignatureForm
+    z: str
+    """Who computes Z: ``machine`` or ``caller``."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendorProfile:
-    """One vendor's numbers. A number of ``None`` says that the machine cannot do it."""
+    """One vendor's numbers. A number of ``None`` says that the machine does not do it.
+
+    Field ``sm2_key_type`` is the key ``key_type`` in the table ``[sm2]`` of the file, and so on.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=False)
 
     name: str
-    locks: bool
+    source: str
+    """Where the numbers were read."""
+
+    match_files: tuple[str, ...] = ()
+    """Parts of the module's file name, any of them; case does not matter."""
+    match_manufacturers: tuple[str, ...] = ()
+    """Parts of the module's manufacturerID, any of them."""
+    match_descriptions: tuple[str, ...] = ()
+    """Parts of the module's libraryDescription, any of them. The lists that are not empty must all fit."""
+
+    module_locks: bool = False
     """The module takes operating system locks even when C_Initialize gets NULL, as python-pkcs11 passes. Otherwise it
     is only loaded behind the shim of softgm, which asks for them."""
-    sm2_key_type: int | None
+
+    sm2_key_type: int | None = None
     """CKK of SM2 keys; ``None``: they are CKK_EC on the curve of SM2."""
-    sm2_generate: int | None
-    """CKM of SM2 key pair generation; ``None``: the machine makes no SM2 keys."""
-    sm2_sign_digest: int | None
-    """CKM that signs the 32-byte e. Z is always computed here: vendors disagree on who does."""
-    sm2_signature: SignatureForm
-    sm2_decrypt: int | None
-    sm2_cipher: CipherForm
-    replicates: bool
-    """Keys can be moved between machines under CKM_AES_KEY_WRAP_PAD; otherwise by the vendor's own tools."""
-    rsa_oaep_transport: bool
-    """A wrapping key can be brought in under CKM_RSA_PKCS_OAEP."""
+    sm2_generate: int | None = None
+    """CKM of SM2 key pair generation."""
+    sm2_sign_digest: int | None = None
+    """CKM that signs the 32-byte e."""
+    sm2_signature: SignatureForm = SignatureForm.RAW
+    sm2_encrypt: int | None = None
+    """CKM of encryption and decryption."""
+    sm2_cipher: CipherForm = CipherForm.C1C3C2
+    sm2_point: PointForm = PointForm.WRAPPED
+    sm2_point_on_private: bool = False
+    """A private key that is brought in needs CKA_EC_POINT."""
+    sm2_messages: tuple[MessageMechanism, ...] = ()
+
+    ecdsa_signature: SignatureForm = SignatureForm.RAW
+
+    sm3_digest: int | None = None
+    sm3_hmac: int | None = None
+
+    sm4_key_type: int | None = None
+    sm4_generate: int | None = None
+    sm4_ecb: int | None = None
+    sm4_cbc: int | None = None
+    sm4_gcm: int | None = None
+    """With CK_GCM_PARAMS (PKCS#11 v2.40 §2.12.4)."""
+
+    moving_wrap: int | None = None
+    """CKM that wraps keys under an AES-256 key: CKM_AES_KEY_WRAP_PAD or the vendor's number for it. ``None``: keys are
+    moved between machines by the vendor's own tools."""
+    moving_transport: int | None = None
+    """CKM that brings the AES key in: CKM_RSA_PKCS_OAEP."""
+
+    proof_session_keys: bool = True
+    """Trial keys may be made for one session. Otherwise the first real key that is used proves the machine."""
+
+    errors_full: tuple[int, ...] = ()
+    """Vendor's own codes for a full store."""
+    errors_locked: tuple[int, ...] = ()
+    """Vendor's own codes for a locked PIN."""
+    errors_sessions: tuple[int, ...] = ()
+    """Vendor's own codes for no free session."""
+
+    @property
+    def replicates(self) -> bool:
+        """Whether keys can be moved between machines, wrapped."""
+        return self.moving_wrap is not None and self.moving_transport is not None
+
+    def sm4_mechanism(self, mode: CipherMode) -> int | None:
+        """CKM of a mode."""
+        return {CipherMode.ECB: self.sm4_ecb, CipherMode.CBC: self.sm4_cbc, CipherMode.GCM: self.sm4_gcm}[mode]
 
 
-PROFILES = {
-    p.name: p
-    for p in (
-        VendorProfile(
-            name="softgm",
-            locks=True,
-            sm2_key_type=None,
-            sm2_generate=0x1040,
-            sm2_sign_digest=0x80008105,
-            sm2_signature=SignatureForm.RAW,
-            sm2_decrypt=0x80008201,
-            sm2_cipher=CipherForm.DER,
-            replicates=True,
-            rsa_oaep_transport=True,
-        ),
-        VendorProfile(
-            name="softhsm",
-            locks=False,
-            sm2_key_type=None,
-            sm2_generate=None,
-            sm2_sign_digest=None,
-            sm2_signature=SignatureForm.RAW,
-            sm2_decrypt=None,
-            sm2_cipher=CipherForm.RAW,
-            replicates=True,
-            rsa_oaep_transport=True,
-        ),
-        VendorProfile(
-            name="sansec",
-            locks=False,
-            sm2_key_type=0x80000004,
-            sm2_generate=0x80008001,
-            sm2_sign_digest=0x80008105,
-            sm2_signature=SignatureForm.RAW,
-            sm2_decrypt=0x80008201,
-            sm2_cipher=CipherForm.DER,
-            replicates=False,
-            rsa_oaep_transport=False,
-        ),
-    )
-}
-"""The known vendors."""
+_FORM: TypeAdapter[VendorProfile] = TypeAdapter(VendorProfile)
+_TABLES = frozenset(field.name.partition("_")[0] for field in fields(VendorProfile) if "_" in field.name)
 
 
-def profile(name: str) -> VendorProfile:
-    """The profile of this name. Raises ``MalformedError`` (``hsm.profile.unknown``)."""
+def parse_profile(text: str, *, file: str) -> VendorProfile:
+    """The profile that a TOML file holds.
+
+    Args:
+        text: of the file.
+        file: its name, for messages.
+
+    Raises:
+        MalformedError: ``hsm.profile.malformed``, naming the first thing that is wrong.
+    """
     try:
-        return PROFILES[name]
-    except KeyError:
-        known = ", ".join(PROFILES)
-        raise MalformedError(
-            f"There is no vendor profile {name}; known are {known}.", code="hsm.profile.unknown", profile=name
-        ) from None
+        return _FORM.validate_python(_flatten(tomllib.loads(text)))
+    except tomllib.TOMLDecodeError as error:
+        raise _malformed(file, str(error)) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]).replace("_", ".", 1)
+        raise _malformed(file, f"{place}: {first['msg']}") from error
+
+
+def _flatten(tables: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tables.items():
+        if name in _TABLES and isinstance(value, dict):
+            flat |= {f"{name}_{key}": inner for key, inner in value.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _malformed(file: str, why: str) -> MalformedError:
+    return MalformedError(
+        f"The vendor profile {file} cannot be read: {why.rstrip('.')}.", code="hsm.profile.malformed", file=file
+    )
+
+
+def match_profile(
+    profiles: Iterable[VendorProfile], *, file: str, manufacturer: str | None = None, description: str | None = None
+) -> VendorProfile | None:
+    """The profile whose patterns fit a module.
+
+    Args:
+        profiles: the last one that fits is taken, so an installation's own come after the packaged ones.
+        file: name of the module's file.
+        manufacturer: what the module says; ``None`` before it is loaded, when only patterns of the file count.
+        description: likewise.
+    """
+    found = None
+    for profile in profiles:
+        lists = (profile.match_files, profile.match_manufacturers, profile.match_descriptions)
+        texts = (file, manufacturer, description)
+        pairs = [(patterns, text) for patterns, text in zip(lists, texts, strict=True) if patterns]
+        if pairs and all(text is not None and _contains(text, patterns) for patterns, text in pairs):
+            found = profile
+    return found
+
+
+def _contains(text: str, patterns: tuple[str, ...]) -> bool:
+    return any(pattern.casefold() in text.casefold() for pattern in patterns)

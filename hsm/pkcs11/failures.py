@@ -3,10 +3,12 @@
 import pkcs11
 from pkcs11 import PKCS11Error
 
-from hsm.errors import MachineDownError
-from trustcore.errors import InternalError, RejectedError, TrustError
+from hsm.core.profiles import VendorProfile
+from hsm.errors import MachineDownError, MachineFullError
+from hsm.pkcs11.calls import CryptokiNotInitializedError, VendorError
+from trustcore.errors import BusyError, InternalError, RejectedError, TrustError
 
-__all__ = ["SESSION_LOST", "STALE_HANDLE", "pin_error", "translate"]
+__all__ = ["STALE_HANDLE", "Failures", "vendor_code"]
 
 _REQUEST_AT_FAULT = (
     pkcs11.ArgumentsBad,
@@ -20,6 +22,7 @@ _REQUEST_AT_FAULT = (
     pkcs11.EncryptedDataInvalid,
     pkcs11.EncryptedDataLenRange,
     pkcs11.FunctionNotSupported,
+    pkcs11.FunctionRejected,
     pkcs11.KeyNotWrappable,
     pkcs11.KeySizeRange,
     pkcs11.KeyTypeInconsistent,
@@ -37,7 +40,8 @@ _REQUEST_AT_FAULT = (
 )
 """Errors that another machine would answer with too. Everything else is the machine's own trouble."""
 
-SESSION_LOST = (
+_SESSION_LOST = (
+    CryptokiNotInitializedError,
     pkcs11.DeviceRemoved,
     pkcs11.SessionClosed,
     pkcs11.SessionHandleInvalid,
@@ -57,24 +61,74 @@ _PIN_ERRORS: dict[type[PKCS11Error], tuple[str, str]] = {
     pkcs11.PinExpired: ("hsm.pin.expired", "says the PIN has expired; set a new one with the vendor's tool"),
     pkcs11.UserPinNotInitialized: ("hsm.pin.unset", "has no user PIN yet; set one with the vendor's tool"),
 }
+_NOT_INITIALIZED_TEXT = "not initialized"
+"""What python-pkcs11 0.10 says of CKR_CRYPTOKI_NOT_INITIALIZED, for which it has no class."""
 
 
-def pin_error(machine: str, error: PKCS11Error) -> TrustError | None:
-    """The refusal that a login answered, or ``None`` when the error is of another kind."""
-    for kind, (code, remedy) in _PIN_ERRORS.items():
-        if isinstance(error, kind):
-            return RejectedError(f"The encryption machine {machine} {remedy}.", code=code, machine=machine)
+def vendor_code(error: PKCS11Error) -> int | None:
+    """The number of an error that only the vendor knows."""
+    if isinstance(error, VendorError):
+        return error.code
+    if type(error) is PKCS11Error:
+        number = str(error).rpartition("0x")[2].rstrip(").")
+        try:
+            return int(number, 16)
+        except ValueError:
+            return None
     return None
 
 
-def translate(machine: str, error: PKCS11Error) -> TrustError:
-    """Our error for one of PKCS#11, without the text of the library."""
-    reason = type(error).__name__ if type(error) is not PKCS11Error else "a vendor's error code"
-    if isinstance(error, _REQUEST_AT_FAULT):
+class Failures:
+    """What errors mean at one machine.
+
+    Args:
+        machine: its name, for messages.
+    """
+
+    def __init__(self, machine: str) -> None:
+        self._machine = machine
+        self.profile: VendorProfile | None = None
+        """Whose codes are spoken, once that is known."""
+
+    def is_session_lost(self, error: PKCS11Error) -> bool:
+        """Whether all sessions of the machine are useless now."""
+        return isinstance(error, _SESSION_LOST) or _NOT_INITIALIZED_TEXT in str(error)
+
+    def pin_refusal(self, error: PKCS11Error) -> RejectedError | None:
+        """The refusal that a login answered, or ``None`` when the error is of another kind."""
+        if self.profile is not None and vendor_code(error) in self.profile.errors_locked:
+            error = pkcs11.PinLocked()
+        for kind, (code, remedy) in _PIN_ERRORS.items():
+            if isinstance(error, kind):
+                return RejectedError(
+                    f"The encryption machine {self._machine} {remedy}.", code=code, machine=self._machine
+                )
+        return None
+
+    def translate(self, error: PKCS11Error) -> TrustError:
+        """Our error for one of PKCS#11, without the text of the library."""
+        code = vendor_code(error)
+        if isinstance(error, pkcs11.DeviceMemory) or (self.profile and code in self.profile.errors_full):
+            return MachineFullError(self._machine)
+        if isinstance(error, pkcs11.SessionCount) or (self.profile and code in self.profile.errors_sessions):
+            return BusyError(
+                f"The encryption machine {self._machine} gives no further session; lower sessions_per_machine, or "
+                "allow more with the vendor's tool.",
+                code="hsm.machine.busy",
+                machine=self._machine,
+            )
+        if isinstance(error, pkcs11.MechanismInvalid | pkcs11.MechanismParamInvalid):
+            return self._refused("the mechanism is unknown to it", "does its vendor profile fit?")
+        if isinstance(error, _REQUEST_AT_FAULT):
+            return self._refused(type(error).__name__, "does its vendor profile fit?")
+        if code is not None:
+            return MachineDownError(self._machine, f"vendor's error 0x{code:08X}")
+        return MachineDownError(self._machine, type(error).__name__)
+
+    def _refused(self, reason: str, remedy: str) -> InternalError:
         return InternalError(
-            f"The encryption machine {machine} refuses the request: {reason}; does its vendor profile fit?",
+            f"The encryption machine {self._machine} refuses the request: {reason}; {remedy}",
             code="hsm.machine.refused",
-            machine=machine,
+            machine=self._machine,
             reason=reason,
         )
-    return MachineDownError(machine, reason)

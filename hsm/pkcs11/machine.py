@@ -1,34 +1,43 @@
 """The driver of machines that speak PKCS#11."""
 # ruff: noqa: ANN401 - python-pkcs11 makes the classes of objects at run time, from their attributes
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pkcs11
-from pkcs11 import Attribute, Mechanism, ObjectClass, PKCS11Error, Token
+from pkcs11 import Attribute, ObjectClass, PKCS11Error
 
-from hsm.core import encoding
-from hsm.core.profiles import CipherForm, SignatureForm, VendorProfile
-from hsm.errors import KeyMissingError
-from hsm.machine import KeyReference, MachineInfo, MachineKey
-from hsm.pkcs11.failures import SESSION_LOST, STALE_HANDLE, translate
-from hsm.pkcs11.key_objects import KeyObjects
-from hsm.pkcs11.module import LoadedModule, ModuleSource
-from hsm.pkcs11.sessions import Lane, SessionPool
+from hsm.core import encoding, proving
+from hsm.core.profiles import CipherMode
+from hsm.errors import KeyUnfitError, MachineCannotError, MachineUnfitError
+from hsm.machine import KeyReference, MachineInfo, MachineKey, SessionCounts
+from hsm.pkcs11.connection import Connection
+from hsm.pkcs11.failures import STALE_HANDLE
+from hsm.pkcs11.module import ModuleSource
+from hsm.pkcs11.proof import signing
+from hsm.pkcs11.sessions import Lane
 from hsm.settings import HsmSettings, MachineSettings
+from hsm.vendors import VendorBook
 from trustcore.crypto import verify
 from trustcore.crypto.algorithms import KeyAlgorithm
-from trustcore.errors import InternalError, MalformedError, RejectedError
+from trustcore.errors import InternalError, MalformedError
 
 __all__ = ["Pkcs11Machine"]
 
-_T = TypeVar("_T")
-_TRIAL_DIGEST = bytes(range(32))
+_TRIAL_DIGEST = proving.TRIAL_DIGESTS[0]
 """Signed to prove that a key that came in belongs to its public key."""
 _PRIVATE, _PUBLIC, _SECRET = ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY, ObjectClass.SECRET_KEY
+_BLOCK_BYTES = 16
+_IV_BYTES = {CipherMode.ECB: 0, CipherMode.CBC: 16, CipherMode.GCM: 12}
+_TAG_BYTES = 16
+_UNREADABLE = (
+    pkcs11.DataInvalid,
+    pkcs11.DataLenRange,
+    pkcs11.EncryptedDataInvalid,
+    pkcs11.EncryptedDataLenRange,
+)
+_ASK_THE_VENDOR = "ask its vendor, or use another machine"
 
 
 class Pkcs11Machine:
@@ -37,7 +46,7 @@ class Pkcs11Machine:
     Args:
         settings: the machine.
         pool: bounds that all machines share.
-        profile: what its vendor calls things.
+        vendors: the profiles to choose from.
         find_source: says what to load; called at the first connection, so that a missing module is one machine's error.
         start_lock: file that serialises loading and login over all processes of this host.
     """
@@ -47,182 +56,202 @@ class Pkcs11Machine:
         settings: MachineSettings,
         *,
         pool: HsmSettings,
-        profile: VendorProfile,
+        vendors: VendorBook,
         find_source: Callable[[], ModuleSource],
         start_lock: Path,
     ) -> None:
         self.name = settings.name
-        self.replicates = profile.replicates and profile.rsa_oaep_transport
-        self._profile = profile
-        self._token_label = settings.token
-        self._find_source = find_source
-        self._module: LoadedModule | None = None
-        self._loading = threading.Lock()
-        self._objects = KeyObjects(profile)
-        self._sessions = SessionPool(
-            settings.name,
-            find_token=self._find_token,
-            pin_file=settings.pin_file,
-            pin_shares=settings.pin_shares,
-            start_lock=start_lock,
-            limit=pool.sessions_per_machine,
-            wait_seconds=pool.session_wait.total_seconds(),
+        self._connection = Connection(
+            settings, pool=pool, vendors=vendors, find_source=find_source, start_lock=start_lock
         )
 
     def __repr__(self) -> str:
         return f"Pkcs11Machine({self.name!r})"
 
+    @property
+    def replicates(self) -> bool:
+        """Whether keys can be moved in and out, wrapped."""
+        return self._connection.replicates
+
+    @property
+    def sessions(self) -> SessionCounts:
+        """How many sessions there are."""
+        return self._connection.counts
+
     def connect(self) -> MachineInfo:
-        """Load the module, find the token and log in, if that is not done."""
-        token = self._sessions.connect()
-        assert self._module is not None
-        return MachineInfo(
-            manufacturer=token.manufacturer_id,
-            model=token.model,
-            serial=token.serial.decode(errors="replace"),
-            library=self._module.library.library_description,
-        )
+        """Load the module, find the token, log in and prove the machine, if that is not done."""
+        return self._connection.connect()
+
+    def close_sessions(self) -> None:
+        """End all sessions; those in use when their call is over."""
+        self._connection.discard()
 
     def close(self) -> None:
         """Let the module go. No call may be in flight."""
-        self._sessions.discard()
-        with self._loading:
-            if self._module is not None:
-                self._module.close()
-                self._module = None
+        self._connection.close()
 
     def sign_digest(self, key: MachineKey, digest: bytes) -> bytes:
         """Sign a digest; for SM2 the 32-byte e."""
-        return self._with_key(key.reference, lambda private: self._sign(private, key.algorithm, digest))
+        return self.sign_digests(key, (digest,))[0]
+
+    def sign_digests(self, key: MachineKey, digests: Sequence[bytes]) -> list[bytes]:
+        """Sign many digests in one session."""
+        lane = self._connection.take()
+        try:
+            try:
+                signatures = self._sign(lane, self._private(lane, key), key.algorithm, digests)
+            except STALE_HANDLE:
+                lane.keys.clear()
+                signatures = self._sign(lane, self._private(lane, key), key.algorithm, digests)
+        except PKCS11Error as error:
+            raise self._connection.failed(lane, error) from error
+        finally:
+            self._connection.give_back(lane)
+        if digests and _TRIALS[key.algorithm] not in self._connection.proved:
+            self._prove_with(key, digests[0], signatures[0])
+        return signatures
 
     def decrypt(self, key: MachineKey, ciphertext_der: bytes) -> bytes:
         """Decrypt an SM2Cipher."""
-        if key.algorithm is not KeyAlgorithm.SM2 or self._profile.sm2_decrypt is None:
-            raise RejectedError(
-                f"The encryption machine {self.name} does not decrypt with the key {key.reference.label}.",
-                code="hsm.key.no-decryption",
-                machine=self.name,
-            )
-        raw = self._profile.sm2_cipher is CipherForm.RAW
-        ciphertext = encoding.sm2_cipher_raw(ciphertext_der) if raw else ciphertext_der
-        mechanism = Mechanism(self._profile.sm2_decrypt)
+        profile = self._connection.profile
+        if key.algorithm is not KeyAlgorithm.SM2 or profile.sm2_encrypt is None:
+            raise self._cannot(f"decrypt with the key {key.reference.label}")
+        ciphertext, mechanism = encoding.sm2_cipher(ciphertext_der, profile.sm2_cipher), profile.sm2_encrypt
+
+        def decrypt(lane: Lane) -> bytes:
+            try:
+                return lane.calls.decrypt(self._private(lane, key).handle, mechanism, ciphertext)
+            except STALE_HANDLE:
+                lane.keys.clear()
+                return lane.calls.decrypt(self._private(lane, key).handle, mechanism, ciphertext)
+
         try:
-            return self._with_key(
-                key.reference, lambda private: bytes(private.decrypt(ciphertext, mechanism=mechanism))
-            )
+            return self._connection.run(decrypt)
         except InternalError as error:
-            if isinstance(error.__cause__, pkcs11.EncryptedDataInvalid | pkcs11.EncryptedDataLenRange):
-                raise MalformedError(
-                    "The ciphertext cannot be decrypted with this key.", code="hsm.cipher.invalid"
-                ) from error
-            raise
+            raise _unreadable(error, "The ciphertext cannot be decrypted with this key.") from error
 
     def random(self, length: int) -> bytes:
         """Random octets."""
-        return self._run(lambda lane: bytes(lane.session.generate_random(length * 8))) if length else b""
+        if not length:
+            return b""
+        return self._connection.run(lambda lane: bytes(lane.session.generate_random(length * 8)))
 
     def generate(self, reference: KeyReference, algorithm: KeyAlgorithm, *, extractable: bool) -> MachineKey:
         """Make a key pair."""
-        if algorithm is KeyAlgorithm.SM2 and self._profile.sm2_generate is None:
-            raise RejectedError(
-                f"The encryption machine {self.name} makes no SM2 keys.", code="hsm.key.algorithm", machine=self.name
-            )
+        self._demand_algorithm(algorithm)
+        objects = self._connection.objects
 
         def make(lane: Lane) -> bytes:
-            public, _ = self._objects.generate(lane.session, reference, algorithm, extractable=extractable)
-            return self._objects.public_key_der(public, algorithm)
+            public, _ = objects.generate(lane.session, reference, algorithm, extractable=extractable)
+            return objects.public_key_der(public, algorithm)
 
-        return MachineKey(reference=reference, algorithm=algorithm, public_key_der=self._run(make))
+        return MachineKey(reference=reference, algorithm=algorithm, public_key_der=self._connection.run(make))
 
     def find(self, reference: KeyReference, algorithm: KeyAlgorithm) -> MachineKey | None:
         """The key pair with this reference, if both halves are there."""
+        connection = self._connection
 
         def look(lane: Lane) -> MachineKey | None:
-            publics = self._find_all(lane, reference, _PUBLIC)
-            if not publics or not self._find_all(lane, reference, _PRIVATE):
+            publics = connection.find_all(lane, reference, _PUBLIC)
+            if not publics or not connection.find_all(lane, reference, _PRIVATE):
                 return None
-            public_key_der = self._objects.public_key_der(publics[0], algorithm)
+            if not connection.objects.is_of_type(publics[0], algorithm):
+                raise KeyUnfitError(self.name, reference.label, algorithm.value)
+            public_key_der = connection.objects.public_key_der(publics[0], algorithm)
             return MachineKey(reference=reference, algorithm=algorithm, public_key_der=public_key_der)
 
-        return self._run(look)
+        return connection.run(look)
 
     def destroy(self, reference: KeyReference) -> None:
         """Remove whatever has this reference."""
 
         def remove(lane: Lane) -> None:
             for kind in (_PRIVATE, _PUBLIC, _SECRET):
-                for found in self._find_all(lane, reference, kind):
+                lane.keys.pop((kind, reference.label, reference.key_id), None)
+                for found in self._connection.find_all(lane, reference, kind):
                     found.destroy()
 
-        self._run(remove)
+        self._connection.run(remove)
 
     def seal(self, reference: KeyReference) -> None:
         """Make a key non-extractable for good."""
 
         def close_up(lane: Lane) -> None:
             for kind in (_PRIVATE, _SECRET):
-                for found in self._find_all(lane, reference, kind):
+                for found in self._connection.find_all(lane, reference, kind):
                     if found[Attribute.EXTRACTABLE]:
                         found[Attribute.EXTRACTABLE] = False
 
-        self._run(close_up)
+        self._connection.run(close_up)
 
     def make_wrapping_key(self, reference: KeyReference) -> None:
         """Make an AES-256 key that wraps other keys."""
+        self._demand_moving()
         if not self.holds_wrapping_key(reference):
-            self._run(lambda lane: self._objects.generate_wrapping_key(lane.session, reference))
+            self._connection.run(lambda lane: self._connection.objects.generate_wrapping_key(lane.session, reference))
 
     def holds_wrapping_key(self, reference: KeyReference) -> bool:
         """Whether the wrapping key is there."""
-        return bool(self._run(lambda lane: self._find_all(lane, reference, _SECRET)))
+        return self._holds_secret(reference)
 
     def send_wrapping_key(self, reference: KeyReference, transport_public_key_der: bytes) -> bytes:
         """The wrapping key under another machine's RSA transport key."""
+        self._demand_moving()
+        objects = self._connection.objects
 
         def send(lane: Lane) -> bytes:
-            secret = self._the_key(lane, reference, _SECRET)
-            transport = self._objects.transport_public_key(lane.session, transport_public_key_der)
+            secret = self._connection.key(lane, reference, _SECRET)
+            transport = objects.transport_public_key(lane.session, transport_public_key_der)
             try:
-                return bytes(transport.wrap_key(secret, mechanism=Mechanism.RSA_PKCS_OAEP))
+                return bytes(transport.wrap_key(secret, mechanism=objects.transport))
             finally:
                 transport.destroy()
 
-        return self._run(send)
+        return self._connection.run(send)
 
     def receive_wrapping_key(self, reference: KeyReference, send: Callable[[bytes], bytes]) -> None:
         """Take a wrapping key in under a transport key made for this one time."""
+        self._demand_moving()
+        objects = self._connection.objects
 
         def receive(lane: Lane) -> None:
-            public, private = self._objects.generate_transport_pair(lane.session)
+            public, private = objects.generate_transport_pair(lane.session)
             try:
-                wrapped = send(self._objects.public_key_der(public, KeyAlgorithm.RSA_3072))
-                self._objects.unwrap_wrapping_key(private, reference, wrapped)
+                wrapped = send(objects.public_key_der(public, KeyAlgorithm.RSA_3072))
+                objects.unwrap_wrapping_key(private, reference, wrapped)
             finally:
                 private.destroy()
                 public.destroy()
 
-        self._run(receive)
+        self._connection.run(receive)
 
     def wrap(self, key: KeyReference, wrapping_key: KeyReference) -> bytes:
-        """A private key under the wrapping key."""
+        """A private or secret key under the wrapping key."""
+        self._demand_moving()
+        connection = self._connection
 
         def wrap(lane: Lane) -> bytes:
-            private = self._the_key(lane, key, _PRIVATE)
-            secret = self._the_key(lane, wrapping_key, _SECRET)
-            return bytes(secret.wrap_key(private, mechanism=Mechanism.AES_KEY_WRAP_PAD))
+            kind = _PRIVATE if connection.find_all(lane, key, _PRIVATE) else _SECRET
+            secret = connection.key(lane, wrapping_key, _SECRET)
+            return bytes(secret.wrap_key(connection.key(lane, key, kind), mechanism=connection.objects.wrapping))
 
-        return self._run(wrap)
+        return connection.run(wrap)
 
     def unwrap(self, key: MachineKey, wrapping_key: KeyReference, wrapped: bytes) -> None:
         """Take a private key in, and prove that it belongs to the public key."""
+        self._demand_moving()
+        self._demand_algorithm(key.algorithm)
+        objects = self._connection.objects
 
         def unwrap(lane: Lane) -> bytes:
-            secret = self._the_key(lane, wrapping_key, _SECRET)
-            private = self._objects.unwrap_private(secret, key.reference, key.algorithm, wrapped)
-            self._objects.store_public(lane.session, key.reference, key.algorithm, key.public_key_der)
-            return self._sign(private, key.algorithm, _TRIAL_DIGEST)
+            secret = self._connection.key(lane, wrapping_key, _SECRET)
+            private = objects.unwrap_private(
+                secret, key.reference, key.algorithm, wrapped, public_key_der=key.public_key_der
+            )
+            objects.store_public(lane.session, key.reference, key.algorithm, key.public_key_der)
+            return self._sign(lane, private, key.algorithm, [_TRIAL_DIGEST])[0]
 
-        signature = self._run(unwrap)
+        signature = self._connection.run(unwrap)
         if not verify.verify_digest(key.public_key_der, key.algorithm.signature, _TRIAL_DIGEST, signature):
             self.destroy(key.reference)
             raise InternalError(
@@ -231,69 +260,144 @@ class Pkcs11Machine:
                 machine=self.name,
             )
 
-    def _sign(self, private: Any, algorithm: KeyAlgorithm, digest: bytes) -> bytes:
-        if algorithm is KeyAlgorithm.SM2:
-            if self._profile.sm2_sign_digest is None:
-                raise RejectedError(
-                    f"The encryption machine {self.name} makes no SM2 signatures.",
-                    code="hsm.key.algorithm",
-                    machine=self.name,
-                )
-            signature = bytes(private.sign(digest, mechanism=Mechanism(self._profile.sm2_sign_digest)))
-            raw = self._profile.sm2_signature is SignatureForm.RAW
-            return encoding.ecdsa_signature_der(signature) if raw else signature
-        if algorithm is KeyAlgorithm.EC_P256:
-            return encoding.ecdsa_signature_der(bytes(private.sign(digest, mechanism=Mechanism.ECDSA)))
-        return bytes(private.sign(encoding.SHA256_DIGEST_INFO + digest, mechanism=Mechanism.RSA_PKCS))
+    def unwrap_sm4(self, reference: KeyReference, wrapping_key: KeyReference, wrapped: bytes) -> None:
+        """Take an SM4 key in, extractable until sealed."""
+        self._demand_moving()
+        if self._connection.profile.sm4_key_type is None:
+            raise self._cannot("hold SM4 keys")
+        self._connection.run(
+            lambda lane: self._connection.objects.unwrap_sm4(
+                self._connection.key(lane, wrapping_key, _SECRET), reference, wrapped
+            )
+        )
 
-    def _find_token(self) -> Token:
-        with self._loading:
-            if self._module is None:
-                self._module = LoadedModule(self._find_source())
-            return self._module.library.get_token(token_label=self._token_label)
+    def make_sm4_key(self, reference: KeyReference, *, extractable: bool) -> None:
+        """Make an SM4 key."""
+        profile = self._connection.profile
+        if profile.sm4_key_type is None or profile.sm4_generate is None:
+            raise self._cannot("make SM4 keys")
+        if not self.holds_sm4_key(reference):
+            objects = self._connection.objects
+            self._connection.run(lambda lane: objects.generate_sm4(lane.session, reference, extractable=extractable))
 
-    def _find_all(self, lane: Lane, reference: KeyReference, kind: ObjectClass) -> list[Any]:
+    def holds_sm4_key(self, reference: KeyReference) -> bool:
+        """Whether the SM4 key is there."""
+        return self._holds_secret(reference)
+
+    def sm4_encrypt(
+        self, key: KeyReference, mode: CipherMode, data: bytes, *, iv: bytes, associated: bytes = b""
+    ) -> bytes:
+        """Encrypt with an SM4 key."""
+        mechanism, gcm = self._cipher(mode, len(data), iv, associated)
+        return self._connection.run_with(
+            key,
+            _SECRET,
+            lambda lane, secret: lane.calls.encrypt(self._sm4(secret, key), mechanism, data, iv=iv, gcm=gcm),
+        )
+
+    def sm4_decrypt(
+        self, key: KeyReference, mode: CipherMode, data: bytes, *, iv: bytes, associated: bytes = b""
+    ) -> bytes:
+        """Decrypt with an SM4 key."""
+        if mode is CipherMode.GCM and len(data) < _TAG_BYTES:
+            raise MalformedError("The ciphertext is shorter than its tag.", code="hsm.cipher.invalid")
+        mechanism, gcm = self._cipher(mode, len(data), iv, associated)
         try:
-            return self._objects.find_all(lane.session, reference, kind)
-        except PKCS11Error:
-            # python-pkcs11 0.10 keeps the session's lock when C_FindObjectsInit fails: the next user would wait.
-            lane.usable = False
-            raise
+            return self._connection.run_with(
+                key,
+                _SECRET,
+                lambda lane, secret: lane.calls.decrypt(self._sm4(secret, key), mechanism, data, iv=iv, gcm=gcm),
+            )
+        except InternalError as error:
+            raise _unreadable(error, "The ciphertext was changed, or is for another key.") from error
 
-    def _the_key(self, lane: Lane, reference: KeyReference, kind: ObjectClass) -> Any:
-        """The object, from the session's cache or else searched for."""
-        key = lane.keys.get(reference.key_id)
-        if key is None:
-            found = self._find_all(lane, reference, kind)
-            if not found:
-                raise KeyMissingError(self.name, reference.label)
-            key = lane.keys[reference.key_id] = found[0]
-        return key
+    def _sm4(self, secret: Any, reference: KeyReference) -> int:
+        """The handle of an SM4 key."""
+        if secret.key_type != self._connection.objects.sm4_type:
+            raise KeyUnfitError(self.name, reference.label, "sm4")
+        return int(secret.handle)
 
-    def _with_key(self, reference: KeyReference, use: Callable[[Any], _T]) -> _T:
-        """Use a private key; a handle that went stale is looked up once more."""
+    def _cipher(self, mode: CipherMode, length: int, iv: bytes, associated: bytes) -> tuple[int, bytes | None]:
+        """The mechanism of a mode, and the associated data where it takes some."""
+        profile = self._connection.profile
+        mechanism = profile.sm4_mechanism(mode)
+        if mechanism is None or profile.sm4_key_type is None:
+            raise self._cannot(f"encrypt with SM4-{mode.name}")
+        if len(iv) != _IV_BYTES[mode]:
+            raise MalformedError(
+                f"SM4-{mode.name} takes an initial vector of {_IV_BYTES[mode]} bytes, not {len(iv)}.",
+                code="hsm.cipher.length",
+            )
+        if mode is CipherMode.GCM:
+            return mechanism, associated
+        if associated or length % _BLOCK_BYTES:
+            raise MalformedError(
+                f"SM4-{mode.name} takes whole blocks of {_BLOCK_BYTES} bytes and no associated data.",
+                code="hsm.cipher.length",
+            )
+        return mechanism, None
 
-        def once(lane: Lane) -> _T:
-            try:
-                return use(self._the_key(lane, reference, _PRIVATE))
-            except STALE_HANDLE:
-                lane.keys.pop(reference.key_id, None)
-                return use(self._the_key(lane, reference, _PRIVATE))
+    def _sign(self, lane: Lane, private: Any, algorithm: KeyAlgorithm, digests: Sequence[bytes]) -> list[bytes]:
+        how = signing(self._connection.profile, algorithm)
+        if how is None:
+            raise self._cannot("sign with SM2")
+        mechanism, prefix, form = how
+        inputs = [prefix + digest for digest in digests] if prefix else digests
+        signatures = lane.calls.sign(private.handle, mechanism, inputs)
+        return [proving.signature_der(each, form) for each in signatures] if form else signatures
 
-        return self._run(once)
+    def _private(self, lane: Lane, key: MachineKey) -> Any:
+        """The private key; its type is looked at when it is found, not at each use."""
+        reference = key.reference
+        place = (_PRIVATE, reference.label, reference.key_id)
+        private = lane.keys.get(place)
+        if private is None:
+            private = self._connection.key(lane, reference, _PRIVATE)
+            if not self._connection.objects.is_of_type(private, key.algorithm):
+                lane.keys.pop(place, None)
+                raise KeyUnfitError(self.name, reference.label, key.algorithm.value)
+        return private
 
-    def _run(self, act: Callable[[Lane], _T]) -> _T:
-        with self._sessions.borrow() as lane, self._translated(lane):
-            return act(lane)
+    def _prove_with(self, key: MachineKey, digest: bytes, signature: bytes) -> None:
+        """The first signature of an algorithm that no trial key has proved is the trial."""
+        if not verify.verify_digest(key.public_key_der, key.algorithm.signature, digest, signature):
+            self._connection.discard()
+            raise MachineUnfitError(
+                self.name,
+                f"The encryption machine {self.name} is refused: its first signature with the key "
+                f"{key.reference.label} does not verify; does the vendor profile {self._connection.profile.name} fit?",
+                code="hsm.profile.unfit",
+            )
+        self._connection.note_proved(_TRIALS[key.algorithm])
 
-    @contextmanager
-    def _translated(self, lane: Lane) -> Iterator[None]:
-        try:
-            yield
-        except PKCS11Error as error:
-            lane.keys.clear()
-            if isinstance(error, SESSION_LOST):
-                self._sessions.discard()
-            elif isinstance(error, pkcs11.OperationActive):
-                lane.usable = False
-            raise translate(self.name, error) from error
+    def _holds_secret(self, reference: KeyReference) -> bool:
+        return bool(self._connection.run(lambda lane: self._connection.find_all(lane, reference, _SECRET)))
+
+    def _demand_algorithm(self, algorithm: KeyAlgorithm) -> None:
+        profile = self._connection.profile
+        if algorithm is KeyAlgorithm.SM2 and (profile.sm2_generate is None or profile.sm2_sign_digest is None):
+            raise self._cannot("make SM2 keys")
+
+    def _demand_moving(self) -> None:
+        if not self._connection.profile.replicates:
+            raise MachineCannotError(
+                self.name, "move keys under a wrapping key", "move them with its vendor's own tools"
+            )
+
+    def _cannot(self, what: str) -> MachineCannotError:
+        return MachineCannotError(self.name, what, _ASK_THE_VENDOR)
+
+
+_TRIALS = {
+    KeyAlgorithm.SM2: proving.Trial.SM2_SIGN.value,
+    KeyAlgorithm.RSA_2048: proving.Trial.RSA_SIGN.value,
+    KeyAlgorithm.RSA_3072: proving.Trial.RSA_SIGN.value,
+    KeyAlgorithm.EC_P256: proving.Trial.ECDSA_SIGN.value,
+}
+
+
+def _unreadable(error: InternalError, sentence: str) -> Exception:
+    """The caller's fault, where the machine says that it is the ciphertext's."""
+    if isinstance(error.__cause__, _UNREADABLE):
+        return MalformedError(sentence, code="hsm.cipher.invalid")
+    return error

@@ -10,6 +10,7 @@ import os
 import shutil
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pkcs11 import PKCS11Error
 from pkcs11._pkcs11 import lib as Library  # noqa: N812 - the class has a function's name
 
 from hsm.loading import check_library, starting_environment
+from hsm.pkcs11.calls import Calls
 from hsm.pkcs11.vendor_numbers import allow_vendor_numbers
 from hsm.softgm import library_path, shim_path
 from trustcore.errors import InternalError, NotFoundError
@@ -50,7 +52,10 @@ class ModuleSource:
 @dataclass(slots=True, kw_only=True)
 class _Loaded:
     library: Library
+    calls: Calls
     environment: Mapping[str, str]
+    """Of its source: who asks for the module in another one gets a copy."""
+    start_environment: Mapping[str, str]
     users: int = 1
 
 
@@ -66,12 +71,22 @@ class LoadedModule:
             self._key = _find_place(source)
             entry = _loaded.get(self._key)
             if entry is None:
-                library = _start(replace(source, inner=self._key))
-                _loaded[self._key] = _Loaded(library=library, environment=source.environment)
-                self.library = library
+                entry = _loaded[self._key] = _start(replace(source, inner=self._key), source.environment)
             else:
                 entry.users += 1
-                self.library = entry.library
+            self.library = entry.library
+            self.calls = entry.calls
+
+    def revive(self) -> None:
+        """Start the module again if it was ended under us, or the process has forked. Raises ``PKCS11Error``."""
+        with _lock:
+            entry = _loaded.get(self._key)
+            if entry is None or self.calls.is_initialized():
+                return
+            with starting_environment(entry.start_environment):
+                with suppress(PKCS11Error):
+                    self.library.finalize()
+                self.library.initialize()
 
     def close(self) -> None:
         """Give the module back. Closing twice is no harm."""
@@ -82,7 +97,8 @@ class LoadedModule:
             entry.users -= 1
             if entry.users == 0:
                 del _loaded[self._key]
-                entry.library.finalize()
+                with suppress(PKCS11Error):  # it was ended under us
+                    entry.library.finalize()
 
 
 def software_source(cache_dir: Path, environment: Mapping[str, str]) -> ModuleSource:
@@ -127,7 +143,7 @@ def _find_place(source: ModuleSource) -> Path:
     return copy
 
 
-def _start(source: ModuleSource) -> Library:
+def _start(source: ModuleSource, asked: Mapping[str, str]) -> _Loaded:
     allow_vendor_numbers()
     environment = dict(source.environment)
     path = source.inner
@@ -138,7 +154,8 @@ def _start(source: ModuleSource) -> Library:
         environment["SOFTGM_INNER"] = str(source.inner)
     try:
         with starting_environment(environment):
-            return pkcs11.lib(str(path))
+            library = pkcs11.lib(str(path))
+            calls = Calls(str(path))
     except PKCS11Error as error:
         raise InternalError(
             f"The module {source.inner.name} cannot be started: {type(error).__name__}; is it the right library, and "
@@ -146,3 +163,4 @@ def _start(source: ModuleSource) -> Library:
             code="hsm.module.load",
             module=source.inner.name,
         ) from error
+    return _Loaded(library=library, calls=calls, environment=asked, start_environment=environment)

@@ -1,31 +1,36 @@
-"""The sessions of one token: opened when needed, bounded, never closed one by one.
+"""The sessions of one token: opened when needed, bounded, and closed only when nobody uses them.
 
-PKCS#11 ties the login to the application, not to a session: the first session logs in and is kept for ever, because
-closing it would log all others out; the others open without a PIN. SoftHSM has a race in closing single sessions
-(its issue 464), so sessions end with the module.
+PKCS#11 ties the login to the application, not to a session: one session logs in, the others open without a PIN, and the
+login ends with the last of them. So sessions of a healthy machine stay open; those that the machine lost, or in which
+an operation was left over, are closed one by one when their call is over.
 """
+# ruff: noqa: ANN401 - python-pkcs11 makes the classes of objects at run time, from their attributes
 
 import hashlib
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import pkcs11
-from pkcs11 import PKCS11Error, Session, Token
+from pkcs11 import PKCS11Error, Token
 from pydantic import SecretStr
 
 from hsm.errors import MachineDownError
+from hsm.machine import SessionCounts
 from hsm.pins import read_pin
-from hsm.pkcs11.failures import pin_error, translate
+from hsm.pkcs11.calls import Calls, CryptokiNotInitializedError, SessionCalls
+from hsm.pkcs11.failures import Failures
+from hsm.settings import HsmSettings, MachineSettings
 from trustcore.errors import BusyError, NotFoundError, RejectedError
 from trustcore.locks import file_lock
 
-__all__ = ["Lane", "SessionPool"]
+__all__ = ["Lane", "OpenToken", "SessionPool"]
 
 _ATTEMPTS = 6
 _FIRST_BACK_OFF_SECONDS = 0.05
@@ -33,14 +38,24 @@ _START_RACE = (pkcs11.NoSuchToken, pkcs11.TokenNotRecognised, pkcs11.GeneralErro
 """What SoftHSM answers when another process is just rewriting the token's file; worth another try."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenToken:
+    """A token and the module it is in."""
+
+    token: Token
+    calls: Calls
+
+
 @dataclass(slots=True, eq=False)
 class Lane:
     """One session and the key objects found in it. Used by one thread at a time."""
 
-    session: Session
+    session: Any
+    """Of python-pkcs11, whose stubs do not know its ``handle``."""
+    calls: SessionCalls
     generation: int
-    keys: dict[bytes, Any] = field(default_factory=dict)
-    """Key objects by CKA_ID: finding one costs six calls, which count over a network."""
+    keys: dict[tuple[int, str, bytes], Any] = field(default_factory=dict)
+    """Key objects by class, label and identifier: finding one costs six calls, which count over a network."""
     usable: bool = True
     """Cleared when an operation was left open in it, which PKCS#11 v2.40 cannot cancel."""
 
@@ -49,58 +64,74 @@ class SessionPool:
     """The sessions of one machine.
 
     Args:
-        machine: its name, for messages.
+        settings: the machine. Its PIN file is read at each login and not kept.
+        pool: how many sessions there may be, and how long to wait for a free one.
         find_token: looks the token up; raises ``PKCS11Error`` when it is not there.
-        pin_file: read at each login and not kept.
-        pin_shares: whether custodians unlock the PIN, so that the file is there only while the machine is activated.
+        prove: tries a fresh login in its first session; raises when the machine must not be used.
+        failures: what errors mean.
         start_lock: file that serialises logins of all processes, because SoftHSM rewrites the token's file then while
             another process may be reading it (its issue 757).
-        limit: number of sessions.
-        wait_seconds: how long to wait for a free one.
     """
 
     def __init__(
         self,
-        machine: str,
+        settings: MachineSettings,
+        pool: HsmSettings,
         *,
-        find_token: Callable[[], Token],
-        pin_file: Path,
-        pin_shares: bool,
+        find_token: Callable[[], OpenToken],
+        prove: Callable[[Token, Lane], None],
+        failures: Failures,
         start_lock: Path,
-        limit: int,
-        wait_seconds: float,
     ) -> None:
-        self._machine = machine
+        self._machine = settings.name
         self._find_token = find_token
-        self._pin_file = pin_file
-        self._pin_shares = pin_shares
+        self._prove = prove
+        self._failures = failures
+        self._pin_file = settings.pin_file
+        self._pin_shares = settings.pin_shares
         self._start_lock = start_lock
-        self._limit = limit
-        self._wait_seconds = wait_seconds
-        self._free = threading.BoundedSemaphore(limit)
+        self._limit = pool.sessions_per_machine
+        self._wait_seconds = pool.session_wait.total_seconds()
+        self._permits: SimpleQueue[None] = SimpleQueue()
+        for _ in range(self._limit):
+            self._permits.put(None)
         self._lock = threading.Lock()
         self._connecting = threading.Lock()
         self._idle: list[Lane] = []
+        self._open = 0
         self._generation = 0
-        self._token: Token | None = None
+        self._token: OpenToken | None = None
         self._refused_pin: tuple[bytes, RejectedError] | None = None
 
-    def connect(self) -> Token:
-        """Log in, unless that is done, and return the token.
+    @property
+    def counts(self) -> SessionCounts:
+        """How many there are."""
+        return SessionCounts(open=self._open, in_use=self._limit - self._permits.qsize(), limit=self._limit)
 
-        Raises ``NotFoundError`` (``hsm.token.missing``, ``hsm.pin.missing``), ``RejectedError`` (``hsm.pin.…``) or
-        ``MachineDownError`` (also ``hsm.activation.needed``).
+    def connect(self) -> OpenToken:
+        """Log in and prove the machine, unless that is done, and return the token.
+
+        Raises ``NotFoundError`` (``hsm.token.missing``, ``hsm.pin.missing``), ``RejectedError`` (``hsm.pin.…``),
+        ``MachineDownError`` (also ``hsm.activation.needed``), or what ``prove`` raises.
         """
         with self._connecting:
             if self._token is not None:
                 return self._token
             pin = self._read_pin()
             with file_lock(self._start_lock):
-                token, session = self._log_in(pin)
+                found, lane = self._log_in(pin)
+            try:
+                self._prove(found.token, lane)
+            except BaseException as error:
+                self._end(lane)
+                if isinstance(error, PKCS11Error):
+                    raise self._failures.translate(error) from error
+                raise
             with self._lock:
-                self._token = token
-                self._idle.append(Lane(session, self._generation))
-            return token
+                lane.generation = self._generation
+                self._idle.append(lane)
+                self._token = found
+            return found
 
     @contextmanager
     def borrow(self) -> Iterator[Lane]:
@@ -108,40 +139,77 @@ class SessionPool:
 
         Raises ``BusyError`` (``hsm.machine.busy``) when all stay in use for too long.
         """
-        token = self.connect()
-        if not self._free.acquire(timeout=self._wait_seconds):
+        lane = self.take()
+        try:
+            yield lane
+        finally:
+            self.give_back(lane)
+
+    def take(self) -> Lane:
+        """A session; see :meth:`borrow`. The caller gives it back whatever happens."""
+        found = self._token or self.connect()
+        try:
+            self._permits.get(timeout=self._wait_seconds)
+        except Empty:
             raise BusyError(
                 f"All {self._limit} sessions of the encryption machine {self._machine} are in use; try again.",
                 code="hsm.machine.busy",
                 machine=self._machine,
-            )
+            ) from None
         try:
-            lane = self._take(token)
-            try:
-                yield lane
-            finally:
-                with self._lock:
-                    if lane.usable and lane.generation == self._generation:
-                        self._idle.append(lane)
-        finally:
-            self._free.release()
+            while self._idle:
+                with suppress(IndexError):  # another thread was faster
+                    lane = self._idle.pop()
+                    if lane.generation == self._generation:
+                        return lane
+                    self._end(lane)
+            return self._open_lane(found)
+        except BaseException:
+            self._permits.put(None)
+            raise
 
-    def discard(self) -> None:
-        """Forget all sessions: the machine lost them. The next call logs in again."""
+    def give_back(self, lane: Lane) -> None:
+        """Let others have the session; one that is of no use any more ends."""
+        if lane.usable and not lane.calls.spoiled and lane.generation == self._generation:
+            self._idle.append(lane)
+        else:
+            self._end(lane)
+        self._permits.put(None)
+
+    def discard(self, generation: int | None = None) -> None:
+        """End all sessions: the machine lost them. The next call logs in again.
+
+        Args:
+            generation: that of the session which noticed; nothing happens when a newer one is there already.
+        """
         with self._lock:
+            if generation is not None and generation != self._generation:
+                return
             self._generation += 1
-            self._idle.clear()
+            lanes, self._idle = self._idle, []
             self._token = None
+        for lane in lanes:
+            self._end(lane)
 
-    def _take(self, token: Token) -> Lane:
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
-            generation = self._generation
+    def _open_lane(self, found: OpenToken) -> Lane:
+        generation = self._generation
         try:
-            return Lane(token.open(rw=True), generation)
+            return self._lane(found, found.token.open(rw=True), generation)
         except PKCS11Error as error:
-            raise translate(self._machine, error) from error
+            if self._failures.is_session_lost(error):
+                self.discard(generation)
+            raise self._failures.translate(error) from error
+
+    def _lane(self, found: OpenToken, session: Any, generation: int) -> Lane:
+        with self._lock:
+            self._open += 1
+        return Lane(session, found.calls.in_session(session.handle), generation)
+
+    def _end(self, lane: Lane) -> None:
+        with self._lock:
+            self._open -= 1
+        with suppress(PKCS11Error):
+            lane.calls.close()
 
     def _read_pin(self) -> SecretStr:
         pin = read_pin(self._machine, self._pin_file, shared=self._pin_shares)
@@ -149,34 +217,37 @@ class SessionPool:
             raise self._refused_pin[1]
         return pin
 
-    def _log_in(self, pin: SecretStr) -> tuple[Token, Session]:
+    def _log_in(self, pin: SecretStr) -> tuple[OpenToken, Lane]:
         """Find the token and log in; starting is repeated, a refused PIN is not."""
         pause = _FIRST_BACK_OFF_SECONDS
         attempt = 1
         while True:
             try:
-                token = self._find_token()
-                return token, self._open_with(token, pin)
+                found = self._find_token()
+                return found, self._open_with(found, pin)
             except PKCS11Error as error:
-                refusal = pin_error(self._machine, error)
+                refusal = self._failures.pin_refusal(error)
                 if refusal is not None:
-                    assert isinstance(refusal, RejectedError)
                     self._refused_pin = (_fingerprint(pin), refusal)
                     raise refusal from error
-                if attempt == _ATTEMPTS or not isinstance(error, _START_RACE):
+                if attempt == _ATTEMPTS or not isinstance(error, (*_START_RACE, CryptokiNotInitializedError)):
                     raise self._cannot_start(error) from error
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries, protects nothing
             pause *= 2
             attempt += 1
 
-    def _open_with(self, token: Token, pin: SecretStr) -> Session:
+    def _open_with(self, found: OpenToken, pin: SecretStr) -> Lane:
+        lane = self._lane(found, found.token.open(rw=True), self._generation)
         try:
-            return token.open(rw=True, user_pin=pin.get_secret_value())
-        except pkcs11.UserAlreadyLoggedIn:
-            # The process lost its sessions here and not its login.
-            return token.open(rw=True)
+            # The process may have lost its sessions here and not its login.
+            with suppress(pkcs11.UserAlreadyLoggedIn):
+                lane.calls.log_in(pin.get_secret_value().encode())
+        except BaseException:
+            self._end(lane)
+            raise
+        return lane
 
-    def _cannot_start(self, error: PKCS11Error) -> NotFoundError | MachineDownError:
+    def _cannot_start(self, error: PKCS11Error) -> NotFoundError | MachineDownError | BusyError:
         if isinstance(error, pkcs11.NoSuchToken):
             return NotFoundError(
                 f"The encryption machine {self._machine} has no token with the label that the settings name; "
@@ -184,7 +255,16 @@ class SessionPool:
                 code="hsm.token.missing",
                 machine=self._machine,
             )
-        return MachineDownError(self._machine, type(error).__name__)
+        if isinstance(error, pkcs11.MultipleTokensReturned):
+            return MachineDownError(
+                self._machine,
+                "two tokens of one label",
+                detail=f"The encryption machine {self._machine} has two tokens with the label that the settings name; "
+                "give one of them another label.",
+                code="hsm.token.ambiguous",
+            )
+        down = self._failures.translate(error)
+        return down if isinstance(down, BusyError) else MachineDownError(self._machine, type(error).__name__)
 
 
 def _fingerprint(pin: SecretStr) -> bytes:

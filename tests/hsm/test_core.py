@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from hsm.core import encoding
 from hsm.core.breaker import Breaker
-from hsm.core.profiles import PROFILES, profile
+from hsm.core.profiles import CipherForm
 from hsm.core.uri import key_uri, label_of
 from trustcore.asn1 import encoder
 from trustcore.crypto import sm2
@@ -115,11 +115,15 @@ def test_an_odd_raw_signature_is_refused(raw: bytes) -> None:
         encoding.ecdsa_signature_der(raw)
 
 
-def test_a_ciphertext_becomes_raw() -> None:
+def test_a_ciphertext_gets_the_form_of_the_machine() -> None:
     _, point = sm2.generate()
-    raw = encoding.sm2_cipher_raw(sm2.encrypt(point, b"text"))
-    assert raw[0] == 4
-    assert len(raw) == 97 + len(b"text")
+    whole = sm2.encrypt(point, b"text")
+    first = encoding.sm2_cipher(whole, CipherForm.C1C3C2)
+    second = encoding.sm2_cipher(whole, CipherForm.C1C2C3)
+    assert first[0] == 4
+    assert len(first) == 97 + len(b"text")
+    assert second == first[:65] + first[97:] + first[65:97]
+    assert encoding.sm2_cipher(whole, CipherForm.DER) == whole
 
 
 @given(st.binary(max_size=200))
@@ -128,14 +132,4 @@ def test_a_ciphertext_becomes_raw() -> None:
 @example(b"\x30\x0a\x02\x01\xff\x02\x01\x01\x04\x00\x04\x00")
 def test_no_bytes_break_the_reading_of_ciphertexts(data: bytes) -> None:
     with pytest.raises(MalformedError):
-        encoding.sm2_cipher_raw(data)
-
-
-def test_a_machine_is_only_loaded_bare_when_it_locks() -> None:
-    assert not any(entry.locks for name, entry in PROFILES.items() if name != "softgm")
-
-
-def test_an_unknown_profile_is_named() -> None:
-    with pytest.raises(MalformedError) as caught:
-        profile("nobody")
-    assert caught.value.code == "hsm.profile.unknown"
+        encoding.sm2_cipher(data, CipherForm.C1C3C2)

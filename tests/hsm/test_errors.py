@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from hsm.pkcs11.module import LoadedModule
-from hsm.service import HsmService, _machine
-from hsm.settings import HsmSettings, MachineSettings
+from hsm.pkcs11.opening import pkcs11_machine
+from hsm.service import HsmService
+from hsm.settings import HsmSettings
 from hsm.software import machine_source, software_machines
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.errors import InternalError, NotFoundError, RejectedError, TrustError
@@ -43,7 +44,7 @@ def test_a_refused_pin_is_not_tried_again(data_dir: Path) -> None:
     true_pin = settings.pin_file.read_text().strip()
     file = data_dir / "secrets" / "other_pin"
     file.write_text("98989898")
-    machine = _machine(settings.model_copy(update={"pin_file": file}), HsmSettings(), data_dir)
+    machine = pkcs11_machine(settings.model_copy(update={"pin_file": file}), HsmSettings(), data_dir)
     with pytest.raises(RejectedError):
         machine.connect()
     module = LoadedModule(machine_source(data_dir))
@@ -54,7 +55,7 @@ def test_a_refused_pin_is_not_tried_again(data_dir: Path) -> None:
         machine.connect()
     assert caught.value.code == "hsm.pin.wrong", "the token would accept it by now, but was not asked"
     machine.close()
-    again = _machine(settings.model_copy(update={"pin_file": file}), HsmSettings(), data_dir)
+    again = pkcs11_machine(settings.model_copy(update={"pin_file": file}), HsmSettings(), data_dir)
     assert again.random(8)
     again.close()
     module.close()
@@ -103,11 +104,11 @@ def test_a_vendors_module_is_loaded_behind_the_shim(data_dir: Path, open_machine
         patch.setenv("SOFTHSM2_CONF", str(data_dir / "tokens" / "softhsm2.conf"))
         with open_machines(settings) as service:
             machine = service._pool.machine("machine-1")
-            assert "shim" in machine._module.library.so
+            assert "shim" in machine._connection._module.library.so
             assert service.signer(service.generate("key", KeyAlgorithm.EC_P256)).sign(b"message")
             with pytest.raises(RejectedError) as caught:
                 service.generate("sm2", KeyAlgorithm.SM2)
-            assert caught.value.code == "hsm.key.algorithm"
+            assert caught.value.code == "hsm.machine.cannot"
 
 
 def test_the_secrets_of_the_software_machines_are_private(data_dir: Path) -> None:
@@ -124,4 +125,4 @@ def test_two_machines_of_one_name_are_refused(data_dir: Path) -> None:
 
 def test_an_unknown_profile_is_refused(data_dir: Path) -> None:
     with pytest.raises(ValueError, match="known profiles"):
-        MachineSettings(name="a", module="softgm", token="t", pin_file=data_dir, profile="nobody")
+        HsmSettings(machines=(software_machines(data_dir)[0].model_copy(update={"profile": "nobody"}),))
