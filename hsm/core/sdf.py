@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hsm.core import encoding
-from trustcore.asn1 import encoder
+from hsm.core.profiles import CipherForm
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.errors import MalformedError
 
@@ -25,7 +25,7 @@ __all__ = [
     "ecc_public_key_der",
     "pkcs1_block",
     "rsa_public_numbers",
-    "signature_der",
+    "signature_raw",
 ]
 
 _NUMBER_BYTES = 32
@@ -104,15 +104,15 @@ def ecc_public_key_der(structure: bytes, form: EccForm) -> bytes:
     return encoding.ec_public_key_der(KeyAlgorithm.SM2, point)
 
 
-def signature_der(structure: bytes, form: EccForm) -> bytes:
-    """``SEQUENCE{r, s}`` of an ECCSignature."""
-    numbers = (structure[: form.field_bytes], structure[form.field_bytes : 2 * form.field_bytes])
-    return encoder.sequence(*(encoder.integer(int.from_bytes(number, "big")) for number in numbers))
+def signature_raw(structure: bytes, form: EccForm) -> bytes:
+    """64 bytes r ‖ s of an ECCSignature."""
+    size = form.field_bytes
+    return structure[size - _NUMBER_BYTES : size] + structure[2 * size - _NUMBER_BYTES : 2 * size]
 
 
 def cipher_structure(ciphertext_der: bytes, form: EccForm) -> bytes:
     """ECCCipher of an SM2Cipher (GB/T 35276-2017 §7.2). Raises ``MalformedError`` (``hsm.cipher.invalid``)."""
-    raw = encoding.sm2_cipher_raw(ciphertext_der)
+    raw = encoding.sm2_cipher(ciphertext_der, CipherForm.C1C3C2)
     x, y, check_value, body = raw[1:33], raw[33:65], raw[65:97], raw[97:]
     if len(check_value) != _NUMBER_BYTES or not body:
         raise MalformedError("The ciphertext is not an SM2Cipher.", code="hsm.cipher.invalid")

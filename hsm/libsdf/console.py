@@ -81,7 +81,7 @@ def make_kek(folder: Path, index: int, *, cache_dir: Path) -> None:
 def clone_keys(source: Path, target: Path) -> None:
     """Copy all key pairs from one device to another, under the same indexes and passwords."""
     for file in (source / "keys").glob("[serp]-*.key"):
-        shutil.copyfile(file, target / "keys" / file.name)
+        shutil.copy(file, target / "keys" / file.name)
 
 
 def _library(cache_dir: Path) -> Any:  # noqa: ANN401 - cffi's library objects have no static type
