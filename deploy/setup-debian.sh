@@ -56,7 +56,7 @@ fi
 
 python_is_new_enough python3 || python_is_new_enough /usr/bin/python3 || want python3 python3-venv
 has_command cc || want gcc
-want softhsm2 libc6-dev libssl-dev libp11-kit-dev p11-kit openssl ca-certificates poppler-utils fonts-hanazono
+want softhsm2 libc6-dev libssl-dev libp11-kit-dev p11-kit openssl ca-certificates poppler-utils fonts-hanazono valgrind
 want fonts-lxgw-wenkai
 
 if $judges; then
