@@ -21,7 +21,7 @@ from trustcore import audit
 from trustcore.crypto.algorithms import DIGESTS, DigestAlgorithm, KeyAlgorithm
 from trustcore.database import Database
 from trustcore.errors import ConflictError, MalformedError, NotFoundError, RejectedError, TrustError
-from trustcore.signing import Keys, ensure_key
+from trustcore.signing import KeyPurpose, Keys, ensure_key
 from trustcore.x509 import ocsp, tsp
 from trustcore.x509.crl import RevocationReason
 from trustcore.x509.names import DistinguishedName
@@ -267,7 +267,7 @@ class CaService:
         self, name: str, *, subject: DistinguishedName, algorithm: KeyAlgorithm, parent: str | None, lifetime: timedelta
     ) -> Authority:
         above = self._authorities.get(parent) if parent else None
-        key_uri = ensure_key(self._keys, f"ca-{name}", algorithm)
+        key_uri = ensure_key(self._keys, f"ca-{name}", algorithm, purpose=KeyPurpose.CA)
         signer = self._keys.signer(key_uri)
         request = Request(
             subject=subject,

@@ -1,35 +1,45 @@
 """Use cases of the encryption machines; :class:`HsmService` is the product's :class:`trustcore.signing.Keys`."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
+import structlog
+
 from hsm import software
-from hsm.core.uri import key_uri, label_of
-from hsm.keys.making import KeyMaker
+from hsm.core.approvals import Approval, ApprovalAct
+from hsm.core.lifecycle import Act, KeyState, Operation
+from hsm.core.profiles import CipherMode
+from hsm.events import EventLog
+from hsm.keys.activation import sharing_facts
+from hsm.keys.approvals import Approvals
+from hsm.keys.ceremony import Ceremonies, new_key
+from hsm.keys.inventory import KeyStatus, key_status
+from hsm.keys.keeping import KeyKeeping
+from hsm.keys.making import SYSTEM, KeyMaker
+from hsm.keys.trial import SelfTestResult, try_key
 from hsm.machine import MachineInfo
+from hsm.operations import MachineOperations
 from hsm.pkcs11.opening import pkcs11_machine
 from hsm.pool import Pool
 from hsm.settings import HsmSettings, MachineSettings
 from hsm.signer import PoolSigner
 from hsm.store import keys as store
-from hsm.store.keys import KeyRecord
-from trustcore.crypto import verify
+from hsm.store.keys import SM4_ALGORITHM, KeyFilter, KeyRecord, NewKey
 from trustcore.crypto.algorithms import KeyAlgorithm
-from trustcore.crypto.digests import sha256
 from trustcore.database import Database
-from trustcore.errors import BusyError, MalformedError, NotFoundError, RejectedError, TrustError
-from trustcore.signing import Signer
+from trustcore.errors import BusyError, MalformedError, RejectedError, TrustError
+from trustcore.signing import KeyPurpose, Signer
 
 __all__ = ["HsmService", "KeyStatus", "MachineStatus", "SelfTestResult", "open_hsm"]
 
-_RECORD_SECONDS = 60.0
+_log = structlog.get_logger(__name__)
 _RANDOM_LIMIT_BYTES = 1024 * 1024
 _PROBE_BYTES = 16
+_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,33 +59,6 @@ class MachineStatus:
     """Calls it answered since this process started."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyStatus:
-    """One key pair, as an administrator sees it."""
-
-    label: str
-    uri: str
-    algorithm: KeyAlgorithm
-    public_key_der: bytes
-    machines: tuple[str, ...]
-    missing: tuple[str, ...]
-    """Configured machines that do not hold it."""
-    sealed: bool
-    """It can leave no machine any more."""
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SelfTestResult:
-    """Whether one machine signs rightly with one key."""
-
-    machine: str
-    label: str
-    ok: bool
-    reason: str
-    """One sentence when not ``ok``."""
-
-
 class HsmService:
     """The encryption machines of an installation. Safe to share between threads.
 
@@ -84,50 +67,97 @@ class HsmService:
         pool: the machines.
         settings: the same machines, in the same order.
         keymaker: makes keys.
+        keeping: what is known, counted, approved and linked.
+        operations: maintenance, probes and events of the machines.
     """
 
-    def __init__(self, database: Database, pool: Pool, settings: Sequence[MachineSettings], keymaker: KeyMaker) -> None:
+    ceremonies: Ceremonies
+    """Key ceremonies; put there by :func:`open_hsm`, because they use this service."""
+
+    def __init__(
+        self, database: Database, pool: Pool, settings: Sequence[MachineSettings], keymaker: KeyMaker,
+        keeping: KeyKeeping, *, operations: MachineOperations,
+    ) -> None:  # fmt: skip
         self._database = database
         self._pool = pool
         self._settings = tuple(settings)
         self._keymaker = keymaker
-        self._records: dict[str, tuple[float, KeyRecord]] = {}
-        self._lock = threading.Lock()
+        self._register = keeping.register
+        self._meter = keeping.meter
+        self._acts = keeping.acts
+        self._certificates = keeping.certificates
+        self._approvals = keeping.approvals
+        self.operations = operations
 
     # trustcore.signing.Keys
 
-    def generate(self, label: str, algorithm: KeyAlgorithm) -> str:
+    def generate(self, label: str, algorithm: KeyAlgorithm, *, purpose: KeyPurpose = KeyPurpose.SIGNING) -> str:
         """Make a key pair that never leaves the machines, in all of them, and return its URI.
 
         A call that was cut off is finished by the next one. Raises ``ConflictError`` (``hsm.key.exists``) when the
-        label is taken, ``BusyError`` (``hsm.machine.unavailable``) when no machine answers.
+        label is taken, ``RejectedError`` (``hsm.approval.needed``) for a CA key that two persons have not agreed to,
+        ``BusyError`` (``hsm.machine.unavailable``) when no machine answers.
         """
-        record = self._keymaker.generate(label, algorithm)
-        self._remember(record)
-        return record.uri
+        return self.make(NewKey(label=label, algorithm=algorithm.value, purpose=purpose)).uri
 
     def find(self, label: str) -> str | None:
-        """URI of the key with this label, or ``None``."""
-        key_uri(label)
-        record = self._lookup(label)
+        """URI of the key with this label, or ``None``; a destroyed key is not found."""
+        record = self._register.find(label)
         return record.uri if record else None
 
     def signer(self, key_uri: str, *, certificate: bytes | None = None) -> Signer:
-        """A signer with this key. Raises ``NotFoundError`` (``hsm.key.not-found``)."""
-        record = self._by_uri(key_uri)
-        return PoolSigner(self._pool, record.key, lambda: self._holders(record.label), certificate)
+        """A signer with this key. Raises ``NotFoundError`` (``hsm.key.not-found``).
+
+        Each signature asks anew whether the key may sign (``RejectedError`` ``hsm.key.inactive``, ``hsm.key.purpose``,
+        ``hsm.key.expired``, ``hsm.key.limit``).
+        """
+        record = self._pair(key_uri)
+        if certificate is not None:
+            self._certificates.note(record.label, certificate)
+        return PoolSigner(
+            self._pool,
+            record.key,
+            partial(self._register.holders, record.label),
+            certificate,
+            spend=partial(self._meter.spend, record.label),
+        )
 
     def decrypt(self, key_uri: str, ciphertext_der: bytes) -> bytes:
         """Decrypt an ``SM2Cipher`` (GB/T 35276-2017 §7.2) inside a machine.
 
         Raises ``MalformedError`` (``hsm.cipher.invalid``) for one that is not for this key or was changed.
         """
-        record = self._by_uri(key_uri)
+        record = self._pair(key_uri)
         if record.algorithm != KeyAlgorithm.SM2:
             raise RejectedError(
                 f"The key {record.label} is not an SM2 key and decrypts nothing.", code="hsm.key.no-decryption"
             )
+        self._meter.spend(record.label, 1, Operation.DECRYPT)
         return self._pool.run(record.machines, lambda machine: machine.decrypt(record.key, ciphertext_der))
+
+    # Secret keys
+
+    def generate_sm4(self, label: str, *, purpose: KeyPurpose = KeyPurpose.ENCRYPTION) -> str:
+        """Make an SM4 key that never leaves the machines, in all of them, and return its URI; see :meth:`generate`."""
+        return self.make(NewKey(label=label, algorithm=SM4_ALGORITHM, purpose=purpose)).uri
+
+    def sm4_encrypt(self, key_uri: str, mode: CipherMode, data: bytes, *, iv: bytes, associated: bytes = b"") -> bytes:
+        """Encrypt with an SM4 key inside a machine; see :class:`~hsm.core.profiles.CipherMode` for lengths."""
+        record = self._secret(key_uri)
+        self._meter.spend(record.label, 1, Operation.ENCRYPT)
+        return self._pool.run(
+            record.machines,
+            lambda machine: machine.sm4_encrypt(record.reference, mode, data, iv=iv, associated=associated),
+        )
+
+    def sm4_decrypt(self, key_uri: str, mode: CipherMode, data: bytes, *, iv: bytes, associated: bytes = b"") -> bytes:
+        """Decrypt with an SM4 key. Raises ``MalformedError`` (``hsm.cipher.invalid``) for a tag that does not fit."""
+        record = self._secret(key_uri)
+        self._meter.spend(record.label, 1, Operation.DECRYPT)
+        return self._pool.run(
+            record.machines,
+            lambda machine: machine.sm4_decrypt(record.reference, mode, data, iv=iv, associated=associated),
+        )
 
     def random(self, length: int) -> bytes:
         """Random octets from a machine, at most 1 MiB."""
@@ -170,84 +200,123 @@ class HsmService:
             raise _nobody(state.reason for state in states)
         return states
 
-    def keys(self, *, after: str = "", limit: int = 100) -> tuple[KeyStatus, ...]:
-        """Key pairs by label, the page after the label ``after``."""
+    def keys(self, *, after: str = "", limit: int = 100, wanted: KeyFilter | None = None) -> tuple[KeyStatus, ...]:
+        """Keys by label, the page after the label ``after``; destroyed ones too, unless ``wanted`` says otherwise."""
         with self._database.transaction() as session:
-            records = store.key_records(session, after=after, limit=limit)
+            records = store.key_records(session, after=after, limit=limit, wanted=wanted)
         return tuple(self._status(record) for record in records)
 
+    def key(self, label: str) -> KeyStatus:
+        """One key. Raises ``NotFoundError`` (``hsm.key.not-found``)."""
+        self._register.forget(label)
+        return self._status(self._register.record(label))
+
+    def make(self, new: NewKey, *, actor: str = SYSTEM) -> KeyStatus:
+        """Make a key as asked: of any purpose, active at once or later, bounded in number or time.
+
+        Raises as :meth:`generate`; ``MalformedError`` (``hsm.key.bounds``) for bounds that no use fits.
+        """
+        record = self._keymaker.generate(new, actor=actor)
+        self._register.remember(record)
+        return self._status(record)
+
+    def activate(self, label: str, *, actor: str) -> KeyStatus:
+        """Take a key into use, or into use again. Raises ``ConflictError`` (``hsm.key.state``)."""
+        return self._status(self._acts.change(label, Act.ACTIVATE, actor=actor))
+
+    def suspend(self, label: str, *, actor: str) -> KeyStatus:
+        """Stop a key for a while; other processes stop within two seconds. Raises ``ConflictError``."""
+        return self._status(self._acts.change(label, Act.SUSPEND, actor=actor))
+
+    def retire(self, label: str, *, actor: str) -> KeyStatus:
+        """End a key's signing for good; it still decrypts. Raises ``ConflictError`` (``hsm.key.state``)."""
+        return self._status(self._acts.change(label, Act.RETIRE, actor=actor))
+
+    def destroy(self, label: str, *, actor: str) -> KeyStatus:
+        """Destroy a key everywhere, for good; in machines that are down when they are back.
+
+        Raises ``ConflictError`` (``hsm.key.state``) for one in use, ``RejectedError`` (``hsm.approval.needed``) for a
+        CA key that two persons have not agreed to.
+        """
+        return self._status(self._acts.destroy(label, actor=actor))
+
+    def request_approval(self, act: ApprovalAct, label: str, parameters: Mapping[str, str], *, actor: str) -> Approval:
+        """Ask two persons to agree to an act on a key, exactly as ``parameters`` say; an act asks by itself, too."""
+        return self._approvals.request(act, label, parameters, actor=actor)
+
+    def approve(self, request: str, person: str) -> Approval:
+        """One person, who proved who he is (``user:…``), agrees; see :meth:`hsm.keys.approvals.Approvals.approve`."""
+        return self._approvals.approve(request, person)
+
+    def refuse(self, request: str, person: str) -> Approval:
+        """One person refuses, which closes the request."""
+        return self._approvals.refuse(request, person)
+
+    def pending(self, *, only_open: bool = True) -> tuple[Approval, ...]:
+        """Requests that wait for persons or for the act, the newest first; or all of them."""
+        return self._approvals.list(only_open=only_open)
+
+    def set_limit(self, label: str, limit: int | None, *, actor: str) -> KeyStatus:
+        """Say how often a key may be used; see :meth:`hsm.keys.acts.KeyActs.set_limit`."""
+        return self._status(self._acts.set_limit(label, limit, actor=actor))
+
+    def rename(self, label: str, title: str | None, *, actor: str) -> KeyStatus:
+        """Say what people call a key; its label and URI stay."""
+        return self._status(self._acts.rename(label, title, actor=actor))
+
+    def assign(self, label: str, purpose: KeyPurpose, *, actor: str) -> KeyStatus:
+        """Say what a key of the general purpose is for from now on."""
+        return self._status(self._acts.assign(label, purpose, actor=actor))
+
+    def link_certificate(self, label: str, certificate_der: bytes, *, actor: str = SYSTEM) -> None:
+        """Record a certificate over a key; see :meth:`hsm.keys.certificates.KeyCertificates.link`."""
+        self._certificates.link(label, certificate_der, actor=actor)
+
+    def certificates(self, label: str) -> tuple[bytes, ...]:
+        """DER certificates over a key, oldest first."""
+        return self._certificates.of(label)
+
     def reconcile(self) -> tuple[str, ...]:
-        """Give machines that were away the keys that were made meanwhile; the labels of those that moved."""
+        """Give machines that were away the keys that were made meanwhile, and destroy in them what was destroyed.
+
+        Returns:
+            The labels of the keys that moved.
+        """
         moved = self._keymaker.reconcile()
-        with self._lock:
-            for label in moved:
-                self._records.pop(label, None)
+        for label in moved + self._acts.complete_destructions():
+            self._register.forget(label)
         return moved
 
     def self_test(self) -> tuple[SelfTestResult, ...]:
         """Sign with every key in every machine that should hold it, and verify in software."""
         results: list[SelfTestResult] = []
         after = ""
-        while page := self.keys(after=after):
-            for status in page:
-                record = self._by_uri(status.uri)
-                results += [self._try_key(name, record) for name in status.machines if name in self._pool.names]
-            after = page[-1].label
-        return tuple(results)
-
-    def _try_key(self, name: str, record: KeyRecord) -> SelfTestResult:
-        digest = sha256(record.uri.encode())
-        try:
-            signature = self._pool.ask(name, lambda machine: machine.sign_digest(record.key, digest))
-        except TrustError as error:
-            return SelfTestResult(machine=name, label=record.label, ok=False, reason=error.detail)
-        ok = verify.verify_digest(record.key.public_key_der, record.key.algorithm.signature, digest, signature)
-        reason = "" if ok else "The signature does not fit the public key; does the vendor profile fit?"
-        return SelfTestResult(machine=name, label=record.label, ok=ok, reason=reason)
+        while True:
+            with self._database.transaction() as session:
+                records = store.key_records(session, after=after, limit=_PAGE)
+            for record in records:
+                if record.state is not KeyState.DESTROYED:
+                    names = [name for name in record.machines if name in self._pool.names]
+                    results += [try_key(self._pool, name, record) for name in names]
+            if len(records) < _PAGE:
+                return tuple(results)
+            after = records[-1].label
 
     def _status(self, record: KeyRecord) -> KeyStatus:
-        assert record.created_at is not None
-        return KeyStatus(
-            label=record.label,
-            uri=record.uri,
-            algorithm=record.key.algorithm,
-            public_key_der=record.key.public_key_der,
-            machines=record.machines,
-            missing=tuple(name for name in self._pool.names if name not in record.machines),
-            sealed=record.sealed_at is not None,
-            created_at=record.created_at,
-        )
+        unwritten = self._meter.unwritten(record.label)
+        return key_status(record, machines=self._pool.names, unwritten=unwritten)
 
-    def _by_uri(self, uri: str) -> KeyRecord:
-        record = self._lookup(label_of(uri))
-        if record is None:
-            raise NotFoundError(f"There is no key {uri}.", code="hsm.key.not-found", uri=uri)
+    def _pair(self, uri: str) -> KeyRecord:
+        record = self._register.by_uri(uri)
+        if record.is_secret:
+            raise RejectedError(f"The key {record.label} is not a key pair.", code="hsm.key.kind", label=record.label)
         return record
 
-    def _holders(self, label: str) -> tuple[str, ...]:
-        record = self._lookup(label)
-        return record.machines if record else ()
-
-    def _lookup(self, label: str) -> KeyRecord | None:
-        """The record of a key that is ready.
-
-        One that some machine still waits for is read again after a while, because another process may copy it; a
-        sealed one never changes.
-        """
-        with self._lock:
-            known = self._records.get(label)
-        if known is not None and (known[1].sealed_at or time.monotonic() - known[0] < _RECORD_SECONDS):
-            return known[1]
-        with self._database.transaction() as session:
-            record = store.key_record(session, label)
-        if record is None or record.public_key_der is None:
-            return None
-        self._remember(record)
+    def _secret(self, uri: str) -> KeyRecord:
+        record = self._register.by_uri(uri)
+        if not record.is_secret:
+            raise RejectedError(f"The key {record.label} is not an SM4 key.", code="hsm.key.kind", label=record.label)
         return record
-
-    def _remember(self, record: KeyRecord) -> None:
-        with self._lock:
-            self._records[record.label] = (time.monotonic(), record)
 
 
 @contextmanager
@@ -265,19 +334,51 @@ def open_hsm(
         TrustError: the machine's own error (``hsm.module.…``, ``hsm.token.missing``) when all have the same kind.
     """
     machines = settings.machines or software.prepare(data_dir)
-    pool = Pool([pkcs11_machine(machine, settings, data_dir) for machine in machines])
+    events = EventLog(database, clock)
+    spare = settings.sessions_per_machine // 4
+    pool = Pool(
+        [pkcs11_machine(machine, settings, data_dir) for machine in machines],
+        workers=settings.sessions_per_machine - spare,
+        spare=spare,
+        queue_limit=settings.queue_per_machine,
+        deadline_seconds=settings.call_deadline.total_seconds(),
+        listener=events.of_machine,
+    )
+    operations = MachineOperations(database, pool, clock, events)
     try:
-        _check(pool.connect())
-        keymaker = KeyMaker(
+        drained = operations.adopt()
+        _check([(name, answer) for name, answer in pool.connect() if name not in drained])
+        lock = data_dir / "hsm-keys.lock"
+
+        def random(length: int) -> bytes:
+            return pool.run(pool.names, lambda machine: machine.random(length))
+
+        approvals = Approvals(
+            database,
+            clock=clock,
+            random=random,
+            four_eyes=settings.wants_four_eyes,
+            three_persons=settings.three_persons,
+        )
+        keymaker = KeyMaker(database, pool, approvals=approvals, clock=clock, random=random, lock=lock)
+        keeping = KeyKeeping(database, pool, approvals=approvals, clock=clock, lock=lock, announce=events.of_key)
+        service = HsmService(database, pool, machines, keymaker, keeping, operations=operations)
+        service.ceremonies = Ceremonies(
             database,
             pool,
+            service,
+            make_key=lambda key, actor: service.make(new_key(key), actor=actor),
+            sharing=lambda: sharing_facts(settings, data_dir),
+            software=[machine.name for machine in machines if machine.demonstration],
             clock=clock,
-            random=lambda length: pool.run(pool.names, lambda machine: machine.random(length)),
-            lock=data_dir / "hsm-keys.lock",
         )
         with suppress(BusyError):
-            keymaker.reconcile()
-        yield HsmService(database, pool, machines, keymaker)
+            service.reconcile()
+        try:
+            with operations.running():
+                yield service
+        finally:
+            keeping.close()
     finally:
         pool.close()
 
@@ -288,7 +389,7 @@ def _check(answers: Sequence[tuple[str, MachineInfo | TrustError]]) -> None:
     for error in errors:
         if error.code.startswith("hsm.pin."):
             raise error
-    if len(errors) == len(answers):
+    if errors and len(errors) == len(answers):
         if len({error.code for error in errors}) == 1:
             raise errors[0]
         raise _nobody(error.detail for error in errors)

@@ -39,12 +39,11 @@ class PoolSigner:
         holders: Callable[[], Sequence[str]],
         certificate: bytes | None = None,
         *,
-        spend: Callable[[int], None],
+        spend: Callable[[int], None] = _no_limit,
     ) -> None:
         self._pool = pool
         self._key = key
         self._holders = holders
-        self._spend = spend
         self._details = SIGNATURES[key.algorithm.signature]
         self._digest_bytes = DIGESTS[self._details.digest].size_bytes
         self._z = (

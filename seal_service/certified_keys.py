@@ -15,7 +15,7 @@ from trustcore import audit
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.database import Database
 from trustcore.errors import InternalError
-from trustcore.signing import Keys, Signer, ensure_key
+from trustcore.signing import KeyPurpose, Keys, Signer, ensure_key
 from trustcore.x509.certificate import Certificate
 from trustcore.x509.names import DistinguishedName
 from trustcore.x509.requests import build_request
@@ -65,7 +65,7 @@ class CertifiedKeys:
     def _obtain(self, order: KeyOrder) -> KeyRow:
         row = self._load(order.label)
         if row is None:
-            key_uri = ensure_key(self._keys, order.label, order.algorithm)
+            key_uri = ensure_key(self._keys, order.label, order.algorithm, purpose=KeyPurpose.SEAL)
             request_der = build_request(self._keys.signer(key_uri), order.subject)
             row = self._reserve(order, key_uri, request_der)
         if row.certificate_der is None:

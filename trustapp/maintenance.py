@@ -19,7 +19,7 @@ from trustcore.checkpoint import Checkpoint, last_row, make_checkpoint, read_che
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.database import Database
 from trustcore.errors import MalformedError
-from trustcore.signing import Signer, ensure_key
+from trustcore.signing import KeyPurpose, Signer, ensure_key
 
 __all__ = ["add_maintenance"]
 
@@ -105,7 +105,7 @@ def _add_audit(app: typer.Typer, open_suite: Callable[[], AbstractContextManager
 
 
 def _audit_signer(suite: Suite) -> Signer:
-    return suite.hsm.signer(ensure_key(suite.hsm, _AUDIT_KEY, KeyAlgorithm.SM2))
+    return suite.hsm.signer(ensure_key(suite.hsm, _AUDIT_KEY, KeyAlgorithm.SM2, purpose=KeyPurpose.AUDIT))
 
 
 def _read_checkpoint(path: Path) -> Checkpoint:

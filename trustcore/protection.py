@@ -18,7 +18,7 @@ from trustcore.crypto import sm2, sm4
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.crypto.digests import sm3
 from trustcore.database import Database, Model, UtcDateTime
-from trustcore.signing import Keys, ensure_key
+from trustcore.signing import KeyPurpose, Keys, ensure_key
 
 __all__ = ["DataKey", "FieldCipher", "open_field_cipher"]
 
@@ -77,7 +77,7 @@ def open_field_cipher(database: Database, keys: Keys, clock: Callable[[], dateti
 
 
 def _make_key(database: Database, keys: Keys, clock: Callable[[], datetime]) -> DataKey:
-    uri = ensure_key(keys, _KEY_LABEL, KeyAlgorithm.SM2)
+    uri = ensure_key(keys, _KEY_LABEL, KeyAlgorithm.SM2, purpose=KeyPurpose.ENCRYPTION)
     point = sm2.public_point(keys.signer(uri).public_key_der)
     wrapped = sm2.encrypt(point, keys.random(_KEY_BYTES))
     with database.transaction() as session:

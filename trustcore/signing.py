@@ -6,12 +6,28 @@ a pool may keep the same key in several machines and picks one for each call.
 """
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Protocol
 
 from trustcore.crypto.algorithms import KeyAlgorithm, SignatureAlgorithm
 from trustcore.errors import ConflictError
 
-__all__ = ["Keys", "Signer", "ensure_key"]
+__all__ = ["KeyPurpose", "Keys", "Signer", "ensure_key"]
+
+
+class KeyPurpose(StrEnum):
+    """What a key is for; a machine's keeper refuses anything else (NIST SP 800-57 Part 1 Rev. 5 §5.2)."""
+
+    SIGNING = "signing"
+    """An application's own key; it also decrypts, where its owner uses it so."""
+    CA = "ca"
+    """Signs certificates and revocation lists. Two persons make, export and destroy it."""
+    SEAL = "seal"
+    """Signs for the holder of a seal, or for its maker."""
+    AUDIT = "audit"
+    """Signs the checkpoints of the audit trail."""
+    ENCRYPTION = "encryption"
+    """Encrypts and decrypts; signs nothing."""
 
 
 class Signer(Protocol):
@@ -48,10 +64,11 @@ class Signer(Protocol):
 class Keys(Protocol):
     """Where private keys live. Safe to share between threads."""
 
-    def generate(self, label: str, algorithm: KeyAlgorithm) -> str:
+    def generate(self, label: str, algorithm: KeyAlgorithm, *, purpose: KeyPurpose = KeyPurpose.SIGNING) -> str:
         """Make a key pair that never leaves the machines, and return its URI.
 
-        Raises ``ConflictError`` (``hsm.key.exists``) when the label is taken.
+        Raises ``ConflictError`` (``hsm.key.exists``) when the label is taken, ``RejectedError``
+        (``hsm.approval.needed``) when two persons have to agree first.
         """
 
     def find(self, label: str) -> str | None:
@@ -67,13 +84,13 @@ class Keys(Protocol):
         """Random octets from a machine."""
 
 
-def ensure_key(keys: Keys, label: str, algorithm: KeyAlgorithm) -> str:
+def ensure_key(keys: Keys, label: str, algorithm: KeyAlgorithm, *, purpose: KeyPurpose = KeyPurpose.SIGNING) -> str:
     """URI of the key with this label, made when there is none; of two that ask at once both get the same key."""
     found = keys.find(label)
     if found is not None:
         return found
     try:
-        return keys.generate(label, algorithm)
+        return keys.generate(label, algorithm, purpose=purpose)
     except ConflictError:
         found = keys.find(label)
         if found is None:

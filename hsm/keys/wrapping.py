@@ -15,7 +15,7 @@ from hsm.errors import MachineDownError
 from hsm.machine import KeyReference, Machine
 from hsm.pool import Pool
 from hsm.store import keys as store
-from hsm.store.keys import WRAPPING_ALGORITHM, KeyRecord
+from hsm.store.keys import WRAPPING_ALGORITHM, KeyRecord, NewKey
 from trustcore import audit
 from trustcore.database import Database
 from trustcore.errors import BusyError, TrustError
@@ -72,9 +72,8 @@ class WrappingKeys:
         with self._database.transaction() as session:
             return store.request(
                 session,
-                label=label,
+                NewKey(label=label, algorithm=WRAPPING_ALGORITHM),
                 key_id=self._random(_KEY_ID_BYTES),
-                algorithm=WRAPPING_ALGORITHM,
                 uri=f"pkcs11:object={label};type=secret-key",
                 at=self._clock(),
                 host=node(),

@@ -12,7 +12,7 @@ from trustcore.crypto import sm2
 from trustcore.crypto.algorithms import SIGNATURES, KeyAlgorithm, SignatureAlgorithm
 from trustcore.crypto.digests import digest
 from trustcore.errors import ConflictError, NotFoundError
-from trustcore.signing import Signer
+from trustcore.signing import KeyPurpose, Signer
 
 __all__ = ["SoftwareKeyWarning", "SoftwareKeys", "SoftwareSigner"]
 
@@ -63,7 +63,7 @@ class SoftwareKeys:
         warnings.warn("private keys are kept in memory: for unit tests only", SoftwareKeyWarning, stacklevel=2)
         self._keys: dict[str, tuple[bytes | _PyCaKey, bytes]] = {}
 
-    def generate(self, label: str, algorithm: KeyAlgorithm) -> str:
+    def generate(self, label: str, algorithm: KeyAlgorithm, *, purpose: KeyPurpose = KeyPurpose.SIGNING) -> str:
         """Make a key pair and return its URI."""
         uri = f"pkcs11:object={label};type=private"
         if uri in self._keys:

@@ -1,0 +1,103 @@
+"""The same key in every machine: copied under the wrapping key, sealed when all have it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+from hsm.errors import MachineDownError
+from hsm.keys import material
+from hsm.keys.wrapping import WrappingKeys
+from hsm.pool import Pool
+from hsm.store import keys as store
+from hsm.store.keys import KeyRecord
+from trustcore import audit
+from trustcore.database import Database
+from trustcore.errors import BusyError
+
+__all__ = ["Copies"]
+
+_ACTOR = "hsm"
+
+
+class Copies:
+    """Brings keys to the machines of a pool that lack them. Call with the lock of key making held."""
+
+    def __init__(
+        self, database: Database, pool: Pool, wrapping: WrappingKeys, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._pool = pool
+        self._wrapping = wrapping
+        self._clock = clock
+        self.possible = len(pool.names) > 1 and all(pool.machine(name).replicates for name in pool.names)
+        """Whether every machine gives and takes keys; otherwise they are cloned by the vendor's own means."""
+
+    def spread(self, record: KeyRecord, holders: list[str]) -> list[str]:
+        """Copy a key to every machine that answers and lacks it; all holders, the old ones first."""
+        holders = list(holders)
+        targets = [name for name in self._pool.by_readiness() if name not in holders]
+        if not targets or not self.possible:
+            return holders
+        try:
+            wrapping = self._wrapping.current()
+        except BusyError:
+            return holders
+        for target in targets:
+            if target not in wrapping.machines:
+                continue
+            try:
+                self._copy(record, wrapping, holders, target)
+            except BusyError:
+                continue
+            holders.append(target)
+        return holders
+
+    def reconcile(self) -> tuple[str, ...]:
+        """Give machines that were away what they missed; returns the labels of the keys that moved."""
+        if not self.possible:
+            return ()
+        with self._database.transaction() as session:
+            waiting = store.unsealed_records(session)
+        moved = []
+        for record in waiting:
+            holders = self.spread(record, list(record.machines))
+            for name in holders[len(record.machines) :]:
+                record = self._add_holder(record, name)  # noqa: PLW2901 - the record as it is now
+                moved.append(record.label)
+            self.seal_when_complete(record)
+        self._wrapping.complete()
+        return tuple(moved)
+
+    def seal_when_complete(self, record: KeyRecord) -> KeyRecord:
+        """Make a key non-extractable everywhere, once every machine that will get it has it.
+
+        A key that was made to be exported stays as it is.
+        """
+        if record.exportable or (self.possible and set(self._pool.names) - set(record.machines)):
+            return record
+        try:
+            for name in set(record.machines) & set(self._pool.names):
+                self._pool.ask(name, lambda machine: machine.seal(record.reference))
+        except MachineDownError:
+            return record
+        with self._database.transaction() as session:
+            return store.seal(session, record.label, at=self._clock())
+
+    def _copy(self, record: KeyRecord, wrapping: KeyRecord, holders: list[str], target: str) -> None:
+        there = self._pool.ask(target, lambda machine: material.find(machine, record))
+        if there is not None and there.public_key_der == record.public_key_der:
+            return
+        sources = [name for name in holders if name in wrapping.machines]
+        wrapped = self._pool.run(sources, lambda machine: machine.wrap(record.reference, wrapping.reference))
+        self._pool.ask(
+            target,
+            partial(material.unwrap, record=record, wrapping_key=wrapping.reference, wrapped=wrapped),
+        )
+
+    def _add_holder(self, record: KeyRecord, name: str) -> KeyRecord:
+        with self._database.transaction() as session:
+            audit.record(
+                session, at=self._clock(), actor=_ACTOR, action="hsm.key.replicated", subject=record.uri,
+                facts={"machine": name},
+            )  # fmt: skip
+            return store.add_holder(session, record.label, name)
