@@ -162,6 +162,18 @@ class Pkcs11Machine:
 
         return connection.run(look)
 
+    def expects(self, label: str) -> bool:
+        """Never: a token takes keys of any label."""
+        return False
+
+    def adopt(self, key: MachineKey) -> bool:
+        """Whether the vendor's own tools have brought this very key pair into the token, under the same name."""
+        found = self.find(key.reference, key.algorithm)
+        if found is None or found.public_key_der != key.public_key_der:
+            return False
+        signature = self.sign_digest(key, _TRIAL_DIGEST)
+        return verify.verify_digest(key.public_key_der, key.algorithm.signature, _TRIAL_DIGEST, signature)
+
     def destroy(self, reference: KeyReference) -> None:
         """Remove whatever has this reference."""
 
