@@ -1,67 +1,18 @@
 """The whole web application over real software machines: the portal, the administration, the prefixes."""
 
-import html
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from trustapp.asgi import create_app
-from trustapp.demo.founding import create_administrators, found_hierarchies, make_department_seal
-from trustapp.settings import load_settings
-from trustapp.wiring import Suite, open_suite
+from trustapp.wiring import Suite
 
+from support.portal import log_in
 from support.workplace import SAMPLES
 
 pytestmark = [pytest.mark.hsm, pytest.mark.xdist_group("portal")]
-
-_PASSWORD = "correct horse battery staple"
-
-
-@pytest.fixture(scope="module")
-def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
-    """An installation with two licences."""
-    with open_suite(load_settings(data_dir=tmp_path_factory.mktemp("portal"))) as opened:
-        found_hierarchies(opened, lambda _what: None)
-        make_department_seal(opened)
-        rows = b"\n".join(SAMPLES.read_bytes().splitlines()[:3])
-        assert len(opened.licences.issue_batch(rows, name="rows.csv").licences) == 2
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def passwords(suite: Suite) -> dict[str, str]:
-    return create_administrators(suite)
-
-
-@pytest.fixture
-def browser(suite: Suite) -> Iterator[TestClient]:
-    with TestClient(create_app(suite), base_url=suite.settings.public_url, headers={"Accept": "text/html"}) as client:
-        yield client
-
-
-def _fields(page: str) -> tuple[str, dict[str, str]]:
-    action = re.search(r'<form class="form" method="post" action="([^"]+)"', page)
-    assert action, page
-    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page))
-    return html.unescape(action[1]), {name: html.unescape(value) for name, value in hidden.items()}
-
-
-def _log_in(browser: TestClient, passwords: dict[str, str], username: str, path: str = "/admin/") -> str:
-    """Log in as a person would, and return the page that comes after."""
-    answer = browser.get(path)
-    action, fields = _fields(answer.text)
-    first = passwords[username]
-    answer = browser.post(action, data={**fields, "username": username, "password": first})
-    if "new_password" in answer.text:
-        action, fields = _fields(answer.text)
-        new = {"new_password": _PASSWORD, "new_password_again": _PASSWORD}
-        answer = browser.post(action, data={**fields, "username": username, "password": first, **new})
-        passwords[username] = _PASSWORD
-    assert answer.status_code == 200, answer.text
-    return answer.text
 
 
 def test_the_portal_speaks_both_languages(browser: TestClient) -> None:
@@ -111,7 +62,7 @@ def test_the_administration_is_behind_the_login(browser: TestClient) -> None:
 def test_each_role_opens_its_own_pages(
     browser: TestClient, passwords: dict[str, str], username: str, opens: list[str], refuses: list[str]
 ) -> None:
-    home = _log_in(browser, passwords, username)
+    home = log_in(browser, passwords, username)
     for page in opens:
         assert browser.get(f"/admin/{page}").status_code == 200
         assert f"/admin/{page.split('?')[0]}" in home
@@ -121,13 +72,13 @@ def test_each_role_opens_its_own_pages(
 
 
 def test_the_login_leads_back_to_the_page_that_was_wanted(browser: TestClient, passwords: dict[str, str]) -> None:
-    assert "machine-3" in _log_in(browser, passwords, "admin", "/admin/machines")
+    assert "machine-3" in log_in(browser, passwords, "admin", "/admin/machines")
 
 
 def test_an_operator_suspends_a_licence_and_citizens_see_it_at_once(
     browser: TestClient, passwords: dict[str, str], suite: Suite
 ) -> None:
-    _log_in(browser, passwords, "operator")
+    log_in(browser, passwords, "operator")
     licence = suite.licences.recent()[0]
     path = f"/admin/licences/{licence.identifier}"
     token = re.search(r'name="form_token" value="([^"]+)"', browser.get(path).text)
@@ -146,7 +97,7 @@ def test_an_operator_suspends_a_licence_and_citizens_see_it_at_once(
 
 
 def test_an_operator_downloads_the_sealed_file(browser: TestClient, passwords: dict[str, str], suite: Suite) -> None:
-    _log_in(browser, passwords, "operator")
+    log_in(browser, passwords, "operator")
     licence = suite.licences.recent()[0]
     answer = browser.get(f"/admin/licences/{licence.identifier}/pdf")
 
@@ -155,7 +106,7 @@ def test_an_operator_downloads_the_sealed_file(browser: TestClient, passwords: d
 
 
 def test_who_logs_out_is_out(browser: TestClient, passwords: dict[str, str]) -> None:
-    _log_in(browser, passwords, "admin")
+    log_in(browser, passwords, "admin")
     browser.post("/logout")
     assert browser.get("/admin/machines", follow_redirects=False).status_code == 303
 
@@ -170,7 +121,7 @@ def test_one_service_can_be_served_alone(suite: Suite) -> None:
 def test_no_page_or_log_row_shows_an_identity_number(
     browser: TestClient, passwords: dict[str, str], suite: Suite
 ) -> None:
-    _log_in(browser, passwords, "operator")
+    log_in(browser, passwords, "operator")
     numbers = re.findall(r"(?<!\d)\d{17}[\dX](?!\d)", SAMPLES.read_text("utf-8-sig"))
     licence = suite.licences.recent()[0]
     paths = ("/admin/licences", f"/admin/licences/{licence.identifier}", f"/v/{licence.token}")

@@ -9,6 +9,7 @@ from sso.portal import PortalUser
 from trustapp.portal import tables
 from trustapp.portal.desk import Desk
 from trustapp.portal.licences import build_licence_router
+from trustapp.portal.machines import build_machine_router
 from trustapp.portal.menu import ROLE_NAMES
 from trustapp.portal.tables import Table
 from trustapp.wiring import Suite
@@ -17,12 +18,12 @@ __all__ = ["build_admin_router"]
 
 _CURSOR_LIMIT = 100
 _TABLES: tuple[tuple[str, Callable[[Suite, str | None], Table]], ...] = (
-    ("/machines", lambda suite, _after: tables.machines(suite)),
     ("/certificates", tables.certificates),
     ("/applications", tables.applications),
     ("/seals", tables.seals),
     ("/licences", tables.licences),
     ("/audit", tables.audit_trail),
+    ("/events", tables.events),
 )
 
 
@@ -45,6 +46,7 @@ def build_admin_router(suite: Suite, current_user: Callable[[Request], PortalUse
     for path, load in _TABLES:
         router.add_api_route(path, _table_view(suite, desk, load), response_model=None)
     router.include_router(build_licence_router(suite, desk))
+    router.include_router(build_machine_router(suite, desk))
     return router
 
 

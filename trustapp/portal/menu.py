@@ -33,7 +33,13 @@ MENU = (
     ),
     MenuItem(
         path="/admin/machines", zh="加密机", en="Machines", roles=frozenset({Role.SYSTEM_ADMINISTRATOR}),
-        about_zh="每台加密机的状态与正在处理的调用", about_en="State of every encryption machine and its calls",
+        about_zh="每台加密机的状态、会话、队列、耗时与自检；停用维护与恢复",
+        about_en="State, sessions, queue, latency and self-test of every machine; maintenance",
+    ),
+    MenuItem(
+        path="/admin/events", zh="事件", en="Events",
+        roles=frozenset({Role.SYSTEM_ADMINISTRATOR, Role.SECURITY_ADMINISTRATOR, Role.AUDIT_ADMINISTRATOR}),
+        about_zh="加密机与密钥的告警和事件", about_en="Alarms and events of machines and keys",
     ),
     MenuItem(
         path="/admin/certificates", zh="证书", en="Certificates",

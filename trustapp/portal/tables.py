@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from hsm.core.events import EventKind
 from licence_service.core.register import STATE_WORDS
 from licence_service.core.states import LicenceState, stands
 from trustapp.portal.desk import Notice
@@ -11,7 +12,7 @@ from trustapp.wiring import Suite
 from trustcore import audit
 from trustcore.report import Report, Verdict
 
-__all__ = ["Cell", "Table", "applications", "audit_trail", "certificates", "licences", "machines", "seals"]
+__all__ = ["Cell", "Table", "applications", "audit_trail", "certificates", "event_cell", "events", "licences", "seals"]
 
 _PAGE = 50
 _CHECK = "check"
@@ -31,9 +32,16 @@ class Cell:
     code: bool = False
 
 
-_UP = Cell(text="可用", en="up", look="valid")
-_DOWN = Cell(text="停用", en="down", look="invalid")
-_DEMONSTRATION = "仅供测试与演示 for tests and demonstration"
+_EVENT_WORDS = {
+    EventKind.DOWN: ("故障", "down"),
+    EventKind.UP: ("恢复", "up again"),
+    EventKind.REFUSED: ("拒用", "refused"),
+    EventKind.HANGING: ("无响应", "not answering"),
+    EventKind.DRAINED: ("停用维护", "taken out"),
+    EventKind.RESUMED: ("交还使用", "given back"),
+    EventKind.KEY_LIMIT_NEAR: ("密钥用量将尽", "key limit near"),
+    EventKind.KEY_LIMIT_REACHED: ("密钥用量已尽", "key limit reached"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,28 +69,29 @@ def _number(after: str | None) -> int | None:
     return int(after) if after and after.isdigit() else None
 
 
-def machines(suite: Suite) -> Table:
-    """Every machine of the pool."""
+def events(suite: Suite, after: str | None) -> Table:
+    """What happened to machines and keys, newest first."""
+    page = suite.hsm.operations.events(before=_number(after), limit=_PAGE)
     return Table(
-        heading=("加密机", "Encryption machines"),
-        columns=(
-            ("名称", "Name"),
-            ("状态", "State"),
-            ("正在处理", "In flight"),
-            ("已处理", "Served"),
-            ("说明", "Remark"),
-        ),
+        heading=("加密机与密钥的事件", "Events of machines and keys"),
+        columns=(("时间", "Time"), ("事件", "Event"), ("加密机", "Machine"), ("说明", "Remark")),
         rows=[
             (
-                Cell(text=machine.name, code=True),
-                _UP if machine.up else _DOWN,
-                Cell(text=str(machine.in_flight)),
-                Cell(text=str(machine.served)),
-                Cell(text=machine.reason or (_DEMONSTRATION if machine.demonstration else "")),
+                Cell(moment=event.at),
+                event_cell(event.kind),
+                Cell(text=event.machine, href=f"/admin/machines/{event.machine}") if event.machine else Cell(text="–"),
+                Cell(text=event.detail),
             )
-            for machine in suite.hsm.machines()
+            for _, event in page
         ],
+        next_page=f"?after={page[-1][0]}" if len(page) == _PAGE else "",
     )
+
+
+def event_cell(kind: EventKind) -> Cell:
+    """A badge for what happened."""
+    zh, en = _EVENT_WORDS[kind]
+    return Cell(text=zh, en=en, look="invalid" if kind.is_alarm else "valid")
 
 
 def certificates(suite: Suite, after: str | None) -> Table:

@@ -117,6 +117,7 @@ def _headers(form_targets: Sequence[str]) -> dict[str, str]:
         "default-src": "'none'",
         "style-src": "'self'",
         "script-src": "'self'",
+        "connect-src": "'self'",
         "img-src": "'self' data:",
         "form-action": " ".join(("'self'", *form_targets)),
         "frame-ancestors": "'none'",
