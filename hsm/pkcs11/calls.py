@@ -92,7 +92,7 @@ _ERRORS: dict[int, type[PKCS11Error]] = {
     0x60: pkcs11.KeyHandleInvalid,
     0x62: pkcs11.KeySizeRange,
     0x63: pkcs11.KeyTypeInconsistent,
-    0x68: pkcs11.KeyFunctionNotPermitted if hasattr(pkcs11, "KeyFunctionNotPermitted") else pkcs11.FunctionRejected,
+    0x68: pkcs11.FunctionRejected,  # CKR_KEY_FUNCTION_NOT_PERMITTED, for which python-pkcs11 has no class
     0x70: pkcs11.MechanismInvalid,
     0x71: pkcs11.MechanismParamInvalid,
     0x82: pkcs11.ObjectHandleInvalid,
@@ -135,9 +135,10 @@ class Calls:
     """
 
     def __init__(self, path: str) -> None:
-        self._library: Any = _ffi.dlopen(path)
+        library: Any = _ffi.dlopen(path)
         functions = _ffi.new("CK_FUNCTION_LIST **")
-        _check(self._library.C_GetFunctionList(functions))
+        _check(library.C_GetFunctionList(functions))
+        self._library = library  # unloaded when nothing refers to it
         self.functions = functions[0]
 
     def is_initialized(self) -> bool:

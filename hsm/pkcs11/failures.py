@@ -94,6 +94,12 @@ class Failures:
         """Whether all sessions of the machine are useless now."""
         return isinstance(error, _SESSION_LOST) or _NOT_INITIALIZED_TEXT in str(error)
 
+    def is_session_refused(self, error: PKCS11Error) -> bool:
+        """Whether the machine gives no further session."""
+        return isinstance(error, pkcs11.SessionCount) or (
+            self.profile is not None and vendor_code(error) in self.profile.errors_sessions
+        )
+
     def pin_refusal(self, error: PKCS11Error) -> RejectedError | None:
         """The refusal that a login answered, or ``None`` when the error is of another kind."""
         if self.profile is not None and vendor_code(error) in self.profile.errors_locked:
@@ -110,7 +116,7 @@ class Failures:
         code = vendor_code(error)
         if isinstance(error, pkcs11.DeviceMemory) or (self.profile and code in self.profile.errors_full):
             return MachineFullError(self._machine)
-        if isinstance(error, pkcs11.SessionCount) or (self.profile and code in self.profile.errors_sessions):
+        if self.is_session_refused(error):
             return BusyError(
                 f"The encryption machine {self._machine} gives no further session; lower sessions_per_machine, or "
                 "allow more with the vendor's tool.",

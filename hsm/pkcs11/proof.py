@@ -47,10 +47,17 @@ _REFUSED = (
     pkcs11.DataLenRange,
     pkcs11.EncryptedDataInvalid,
     pkcs11.EncryptedDataLenRange,
-    pkcs11.FunctionFailed,
-    pkcs11.GeneralError,
 )
-"""Answers to a ciphertext that the machine cannot make sense of."""
+"""Answers to something that the machine cannot make sense of."""
+_CLUMSILY_REFUSED = (*_REFUSED, pkcs11.FunctionFailed, pkcs11.GeneralError)
+"""The same from makers who have one code for everything."""
+_WRONG_NUMBER = (
+    pkcs11.FunctionRejected,
+    pkcs11.KeyTypeInconsistent,
+    pkcs11.MechanismInvalid,
+    pkcs11.MechanismParamInvalid,
+)
+"""Answers to a mechanism that is not what the profile takes it for."""
 _SM4_TRIALS = {CipherMode.ECB: Trial.SM4_ECB, CipherMode.CBC: Trial.SM4_CBC, CipherMode.GCM: Trial.SM4_GCM}
 
 
@@ -189,19 +196,17 @@ class _Trials:
     def _sm4(self, mode: CipherMode, mechanism: int, key: int) -> None:
         calls, iv = self._lane.calls, proving.TRIAL_IVS[mode]
         gcm = proving.TRIAL_ASSOCIATED[mode] if mode is CipherMode.GCM else None
-        ciphertext = calls.encrypt(key, mechanism, proving.TRIAL_BLOCKS, iv=iv, gcm=gcm)
-        decrypted = calls.decrypt(key, mechanism, ciphertext, iv=iv, gcm=gcm)
+        with self._by_number(f"encrypt with SM4-{mode.name}", mechanism):
+            ciphertext = calls.encrypt(key, mechanism, proving.TRIAL_BLOCKS, iv=iv, gcm=gcm)
+            decrypted = calls.decrypt(key, mechanism, ciphertext, iv=iv, gcm=gcm)
         _demand(proving.judge_sm4(mode, ciphertext, decrypted))
 
     def _sign(self, algorithm: KeyAlgorithm, private: int, public_key_der: bytes) -> None:
         how = signing(self._profile, algorithm)
         assert how is not None
         mechanism, prefix, form = how
-        try:
+        with self._by_number("sign", mechanism):
             answers = self._lane.calls.sign(private, mechanism, [prefix + digest for digest in proving.TRIAL_DIGESTS])
-        except (pkcs11.MechanismInvalid, pkcs11.KeyTypeInconsistent, pkcs11.DataLenRange, pkcs11.DataInvalid) as error:
-            message = f"does not sign with mechanism 0x{mechanism:08X} ({type(error).__name__})"
-            raise _WrongAnswerError(message) from error
         _demand(proving.judge_signatures(algorithm, public_key_der, answers, form=form))
 
     def _decrypt(self, private: int, public_key_der: bytes) -> None:
@@ -209,17 +214,22 @@ class _Trials:
         whole = encoding.sm2_cipher(ciphertext_der, self._profile.sm2_cipher)
         # The last octet is of C2 or of C3, in any form: the check value C3 must notice.
         broken = whole[:-1] + bytes([whole[-1] ^ 1])
-        answers = [self._try_decrypt(private, ciphertext) for ciphertext in (whole, broken)]
-        _demand(proving.judge_decryption(*answers))
+        mechanism = self._profile.sm2_encrypt
+        assert mechanism is not None
+        answer = changed = None
+        with self._by_number("decrypt", mechanism):
+            with suppress(*_REFUSED):
+                answer = self._lane.calls.decrypt(private, mechanism, whole)
+            with suppress(*_CLUMSILY_REFUSED):
+                changed = self._lane.calls.decrypt(private, mechanism, broken)
+        _demand(proving.judge_decryption(answer, changed))
 
-    def _try_decrypt(self, private: int, ciphertext: bytes) -> bytes | None:
-        assert self._profile.sm2_encrypt is not None
+    @contextmanager
+    def _by_number(self, what: str, mechanism: int) -> Iterator[None]:
         try:
-            return self._lane.calls.decrypt(private, self._profile.sm2_encrypt, ciphertext)
-        except _REFUSED:
-            return None
-        except (pkcs11.MechanismInvalid, pkcs11.KeyTypeInconsistent) as error:
-            message = f"does not decrypt with mechanism 0x{self._profile.sm2_encrypt:08X} ({type(error).__name__})"
+            yield
+        except (*_WRONG_NUMBER, *_REFUSED) as error:
+            message = f"does not {what} with mechanism 0x{mechanism:08X} ({type(error).__name__})"
             raise _WrongAnswerError(message) from error
 
     def _public_key_der(self, public: Any) -> bytes:

@@ -101,6 +101,7 @@ class SessionPool:
         self._open = 0
         self._generation = 0
         self._token: OpenToken | None = None
+        self._writes = True
         self._refused_pin: tuple[bytes, RejectedError] | None = None
 
     @property
@@ -147,26 +148,37 @@ class SessionPool:
 
     def take(self) -> Lane:
         """A session; see :meth:`borrow`. The caller gives it back whatever happens."""
-        found = self._token or self.connect()
-        try:
-            self._permits.get(timeout=self._wait_seconds)
-        except Empty:
-            raise BusyError(
-                f"All {self._limit} sessions of the encryption machine {self._machine} are in use; try again.",
-                code="hsm.machine.busy",
-                machine=self._machine,
-            ) from None
-        try:
-            while self._idle:
-                with suppress(IndexError):  # another thread was faster
-                    lane = self._idle.pop()
-                    if lane.generation == self._generation:
-                        return lane
-                    self._end(lane)
-            return self._open_lane(found)
-        except BaseException:
-            self._permits.put(None)
-            raise
+        while True:
+            if self._token is None:
+                self.connect()
+            try:
+                self._permits.get(timeout=self._wait_seconds)
+            except Empty:
+                raise BusyError(
+                    f"All {self._limit} sessions of the encryption machine {self._machine} are in use; try again.",
+                    code="hsm.machine.busy",
+                    machine=self._machine,
+                ) from None
+            found = self._token
+            if found is None:  # lost while this call waited
+                self._permits.put(None)
+                continue
+            try:
+                lane = self._idle_lane() or self._open_lane(found)
+            except BaseException:
+                self._permits.put(None)
+                raise
+            if lane is not None:
+                return lane
+
+    def _idle_lane(self) -> Lane | None:
+        while self._idle:
+            with suppress(IndexError):  # another thread was faster
+                lane = self._idle.pop()
+                if lane.generation == self._generation:
+                    return lane
+                self._end(lane)
+        return None
 
     def give_back(self, lane: Lane) -> None:
         """Let others have the session; one that is of no use any more ends."""
@@ -191,14 +203,29 @@ class SessionPool:
         for lane in lanes:
             self._end(lane)
 
-    def _open_lane(self, found: OpenToken) -> Lane:
+    def _open_lane(self, found: OpenToken) -> Lane | None:
+        """A further session; ``None`` when the machine gives no more than are in use, and the limit has gone down."""
         generation = self._generation
         try:
-            return self._lane(found, found.token.open(rw=True), generation)
+            return self._lane(found, self._open_session(found), generation)
         except PKCS11Error as error:
             if self._failures.is_session_lost(error):
                 self.discard(generation)
+            if self._failures.is_session_refused(error):
+                with self._lock:
+                    if 0 < self._open <= self._limit - 1:
+                        self._limit -= 1
+                        return None
             raise self._failures.translate(error) from error
+
+    def _open_session(self, found: OpenToken) -> Any:
+        """A session that may write, unless the token is read-only: its keys can still be used."""
+        if self._writes:
+            try:
+                return found.token.open(rw=True)
+            except (pkcs11.TokenWriteProtected, pkcs11.SessionReadOnly):
+                self._writes = False
+        return found.token.open(rw=False)
 
     def _lane(self, found: OpenToken, session: Any, generation: int) -> Lane:
         with self._lock:
@@ -237,7 +264,7 @@ class SessionPool:
             attempt += 1
 
     def _open_with(self, found: OpenToken, pin: SecretStr) -> Lane:
-        lane = self._lane(found, found.token.open(rw=True), self._generation)
+        lane = self._lane(found, self._open_session(found), self._generation)
         try:
             # The process may have lost its sessions here and not its login.
             with suppress(pkcs11.UserAlreadyLoggedIn):
