@@ -27,7 +27,9 @@ __all__ = ["Pool"]
 _T = TypeVar("_T")
 _ONCE_DEADLINE_SECONDS = 120.0
 """For calls that are made once: a machine may take a minute to make an RSA key."""
-_PROBE_DEADLINE_SECONDS = 5.0
+_CONNECTING_TIMES = 3
+"""A connection takes longer than a call: loading, login, proof."""
+_PROBE_DEADLINE_SECONDS = 10.0
 _LONGEST_LOOK_SECONDS = 1.0
 _FULL_PAUSE_SECONDS = 0.01
 
@@ -111,7 +113,9 @@ class Pool:
         for name, call in started:
             answer: MachineInfo | TrustError
             try:
-                answer = call if isinstance(call, TrustError) else call.answer(_ONCE_DEADLINE_SECONDS)
+                answer = (
+                    call if isinstance(call, TrustError) else call.answer(self._deadline_seconds * _CONNECTING_TIMES)
+                )
             except TrustError as error:
                 answer = error
             answers.append((name, answer))
