@@ -1,8 +1,9 @@
-/* SM2 encryption and the SM3 digest. FOR TESTS AND DEMONSTRATION / 仅供测试与演示. */
+/* Encryption and decryption with SM2 and SM4. FOR TESTS AND DEMONSTRATION / 仅供测试与演示. */
 #include <openssl/crypto.h>
 #include <string.h>
 
 #include "der.h"
+#include "sm4.h"
 #include "softgm.h"
 
 static int is_sm2_encryption(const CK_MECHANISM *mechanism) {
@@ -33,6 +34,49 @@ static CK_RV start(CK_SESSION_HANDLE session, enum operation_kind kind, const CK
         operation_put(operation);
     else
         operation_free(operation);
+    return rv;
+}
+
+static CK_RV start_sm4(CK_SESSION_HANDLE session, enum operation_kind kind, const CK_MECHANISM *mechanism,
+                       CK_OBJECT_HANDLE key) {
+    int decrypting = kind == OPERATION_DECRYPT;
+    uint8_t value[SM4_KEY_BYTES];
+    struct operation *operation;
+    CK_RV rv;
+
+    if (operation_exists(session, kind))
+        return CKR_OPERATION_ACTIVE;
+    rv = object_require(session, key, OBJECT_SM4, decrypting ? CKA_DECRYPT : CKA_ENCRYPT);
+    if (rv != CKR_OK)
+        return rv;
+    operation = operation_new(session, kind, mechanism->mechanism);
+    if (operation == NULL)
+        return CKR_HOST_MEMORY;
+    rv = object_sm4_value(session, key, value);
+    if (rv == CKR_OK)
+        rv = sm4_start(mechanism, value, !decrypting, &operation->sm4);
+    OPENSSL_cleanse(value, sizeof value);
+    if (rv == CKR_OK)
+        operation_put(operation);
+    else
+        operation_free(operation);
+    return rv;
+}
+
+/* Puts the operation back where it goes on, or else ends it. */
+static void settle(struct operation *operation, int goes_on) {
+    if (goes_on)
+        operation_put(operation);
+    else
+        operation_free(operation);
+}
+
+static CK_RV whole_sm4(struct operation *operation, const CK_BYTE *data, CK_ULONG length, CK_BYTE_PTR output,
+                       CK_ULONG_PTR output_length) {
+    int goes_on;
+    CK_RV rv = sm4_whole(operation->sm4, data, length, output, output_length, &goes_on);
+
+    settle(operation, goes_on);
     return rv;
 }
 
@@ -78,9 +122,16 @@ static uint8_t *raw_cipher(const struct operation *operation, const CK_BYTE *dat
 }
 
 CK_RV softgm_EncryptInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key) {
+    CK_RV rv = fault_of_session(session);
+
+    if (rv != CKR_OK)
+        return rv;
     if (is_sm2_encryption(mechanism))
         return start(session, OPERATION_ENCRYPT, mechanism, key);
-    return inner->C_EncryptInit(session, mechanism, key);
+    if (sm4_is_cipher(mechanism))
+        return start_sm4(session, OPERATION_ENCRYPT, mechanism, key);
+    rv = operation_check_foreign(session, OPERATION_ENCRYPT, mechanism, key);
+    return rv != CKR_OK ? rv : inner->C_EncryptInit(session, mechanism, key);
 }
 
 CK_RV softgm_Encrypt(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG length, CK_BYTE_PTR output,
@@ -91,6 +142,8 @@ CK_RV softgm_Encrypt(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG lengt
 
     if (operation == NULL)
         return inner->C_Encrypt(session, data, length, output, output_length);
+    if (operation->sm4 != NULL)
+        return whole_sm4(operation, data, length, output, output_length);
     if (operation->mechanism == CKM_VENDOR_SM2_ENCRYPT_DER)
         overhead += DER_CIPHER_OVERHEAD;
     if (data == NULL || length == 0 || length > SM2_PLAINTEXT_LIMIT) {
@@ -112,7 +165,10 @@ CK_RV softgm_DecryptInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, 
         return rv;
     if (is_sm2_encryption(mechanism))
         return start(session, OPERATION_DECRYPT, mechanism, key);
-    return inner->C_DecryptInit(session, mechanism, key);
+    if (sm4_is_cipher(mechanism))
+        return start_sm4(session, OPERATION_DECRYPT, mechanism, key);
+    rv = operation_check_foreign(session, OPERATION_DECRYPT, mechanism, key);
+    return rv != CKR_OK ? rv : inner->C_DecryptInit(session, mechanism, key);
 }
 
 CK_RV softgm_Decrypt(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG length, CK_BYTE_PTR output,
@@ -124,6 +180,8 @@ CK_RV softgm_Decrypt(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG lengt
 
     if (operation == NULL)
         return inner->C_Decrypt(session, data, length, output, output_length);
+    if (operation->sm4 != NULL)
+        return whole_sm4(operation, data, length, output, output_length);
     if (data == NULL || length > SM2_PLAINTEXT_LIMIT + SM2_CIPHER_OVERHEAD + DER_CIPHER_OVERHEAD)
         rv = CKR_ENCRYPTED_DATA_LEN_RANGE;
     else
@@ -145,119 +203,58 @@ CK_RV softgm_Decrypt(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG lengt
     return rv;
 }
 
-/* SM2 encryption has no parts. Ends our operation, if there is one, and says whether there was. */
-static int end_single_part(CK_SESSION_HANDLE session, enum operation_kind kind) {
-    struct operation *operation = operation_take(session, kind);
+/* SM2 encryption has no parts: the attempt ends it. */
+static CK_RV update(struct operation *operation, const CK_BYTE *part, CK_ULONG length, CK_BYTE_PTR output,
+                    CK_ULONG_PTR output_length) {
+    CK_RV rv = CKR_FUNCTION_NOT_SUPPORTED;
+    int goes_on = 0;
 
-    operation_free(operation);
-    return operation != NULL;
+    if (operation->sm4 != NULL)
+        rv = sm4_update(operation->sm4, part, length, output, output_length, &goes_on);
+    settle(operation, goes_on);
+    return rv;
+}
+
+static CK_RV final(struct operation *operation, CK_BYTE_PTR output, CK_ULONG_PTR output_length) {
+    CK_RV rv = CKR_FUNCTION_NOT_SUPPORTED;
+    int goes_on = 0;
+
+    if (operation->sm4 != NULL)
+        rv = sm4_final(operation->sm4, output, output_length, &goes_on);
+    settle(operation, goes_on);
+    return rv;
 }
 
 CK_RV softgm_EncryptUpdate(CK_SESSION_HANDLE session, CK_BYTE_PTR part, CK_ULONG length, CK_BYTE_PTR output,
                            CK_ULONG_PTR output_length) {
-    if (end_single_part(session, OPERATION_ENCRYPT))
-        return CKR_FUNCTION_NOT_SUPPORTED;
-    return inner->C_EncryptUpdate(session, part, length, output, output_length);
+    struct operation *operation = operation_take(session, OPERATION_ENCRYPT);
+
+    if (operation == NULL)
+        return inner->C_EncryptUpdate(session, part, length, output, output_length);
+    return update(operation, part, length, output, output_length);
 }
 
 CK_RV softgm_EncryptFinal(CK_SESSION_HANDLE session, CK_BYTE_PTR output, CK_ULONG_PTR output_length) {
-    if (end_single_part(session, OPERATION_ENCRYPT))
-        return CKR_FUNCTION_NOT_SUPPORTED;
-    return inner->C_EncryptFinal(session, output, output_length);
+    struct operation *operation = operation_take(session, OPERATION_ENCRYPT);
+
+    if (operation == NULL)
+        return inner->C_EncryptFinal(session, output, output_length);
+    return final(operation, output, output_length);
 }
 
 CK_RV softgm_DecryptUpdate(CK_SESSION_HANDLE session, CK_BYTE_PTR part, CK_ULONG length, CK_BYTE_PTR output,
                            CK_ULONG_PTR output_length) {
-    if (end_single_part(session, OPERATION_DECRYPT))
-        return CKR_FUNCTION_NOT_SUPPORTED;
-    return inner->C_DecryptUpdate(session, part, length, output, output_length);
+    struct operation *operation = operation_take(session, OPERATION_DECRYPT);
+
+    if (operation == NULL)
+        return inner->C_DecryptUpdate(session, part, length, output, output_length);
+    return update(operation, part, length, output, output_length);
 }
 
 CK_RV softgm_DecryptFinal(CK_SESSION_HANDLE session, CK_BYTE_PTR output, CK_ULONG_PTR output_length) {
-    if (end_single_part(session, OPERATION_DECRYPT))
-        return CKR_FUNCTION_NOT_SUPPORTED;
-    return inner->C_DecryptFinal(session, output, output_length);
-}
-
-CK_RV softgm_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism) {
-    struct operation *operation;
-    CK_SESSION_INFO info;
-    CK_RV rv;
-
-    if (mechanism == NULL || mechanism->mechanism != CKM_VENDOR_SM3)
-        return inner->C_DigestInit(session, mechanism);
-    rv = inner->C_GetSessionInfo(session, &info);
-    if (rv != CKR_OK)
-        return rv;
-    if (mechanism->ulParameterLen != 0)
-        return CKR_MECHANISM_PARAM_INVALID;
-    if (operation_exists(session, OPERATION_DIGEST))
-        return CKR_OPERATION_ACTIVE;
-    operation = operation_new(session, OPERATION_DIGEST, mechanism->mechanism);
-    if (operation == NULL)
-        return CKR_HOST_MEMORY;
-    operation->hash = EVP_MD_CTX_new();
-    if (operation->hash == NULL || !EVP_DigestInit_ex(operation->hash, EVP_sm3(), NULL)) {
-        operation_free(operation);
-        return CKR_HOST_MEMORY;
-    }
-    operation_put(operation);
-    return CKR_OK;
-}
-
-CK_RV softgm_Digest(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG length, CK_BYTE_PTR digest,
-                    CK_ULONG_PTR digest_length) {
-    struct operation *operation = operation_take(session, OPERATION_DIGEST);
-    CK_RV rv;
+    struct operation *operation = operation_take(session, OPERATION_DECRYPT);
 
     if (operation == NULL)
-        return inner->C_Digest(session, data, length, digest, digest_length);
-    if (!result_fits(digest, digest_length, SM2_BYTES, &rv)) {
-        operation_put(operation);
-        return rv;
-    }
-    if (data == NULL && length > 0)
-        rv = CKR_ARGUMENTS_BAD;
-    else
-        rv = EVP_DigestUpdate(operation->hash, data, length) && EVP_DigestFinal_ex(operation->hash, digest, NULL)
-                 ? CKR_OK
-                 : CKR_FUNCTION_FAILED;
-    *digest_length = SM2_BYTES;
-    operation_free(operation);
-    return rv;
-}
-
-CK_RV softgm_DigestUpdate(CK_SESSION_HANDLE session, CK_BYTE_PTR part, CK_ULONG length) {
-    struct operation *operation = operation_take(session, OPERATION_DIGEST);
-
-    if (operation == NULL)
-        return inner->C_DigestUpdate(session, part, length);
-    if ((part == NULL && length > 0) || !EVP_DigestUpdate(operation->hash, part, length)) {
-        operation_free(operation);
-        return CKR_ARGUMENTS_BAD;
-    }
-    operation_put(operation);
-    return CKR_OK;
-}
-
-CK_RV softgm_DigestKey(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key) {
-    if (end_single_part(session, OPERATION_DIGEST))
-        return CKR_KEY_INDIGESTIBLE;
-    return inner->C_DigestKey(session, key);
-}
-
-CK_RV softgm_DigestFinal(CK_SESSION_HANDLE session, CK_BYTE_PTR digest, CK_ULONG_PTR digest_length) {
-    struct operation *operation = operation_take(session, OPERATION_DIGEST);
-    CK_RV rv;
-
-    if (operation == NULL)
-        return inner->C_DigestFinal(session, digest, digest_length);
-    if (!result_fits(digest, digest_length, SM2_BYTES, &rv)) {
-        operation_put(operation);
-        return rv;
-    }
-    rv = EVP_DigestFinal_ex(operation->hash, digest, NULL) ? CKR_OK : CKR_FUNCTION_FAILED;
-    *digest_length = SM2_BYTES;
-    operation_free(operation);
-    return rv;
+        return inner->C_DecryptFinal(session, output, output_length);
+    return final(operation, output, output_length);
 }

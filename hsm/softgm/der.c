@@ -10,7 +10,10 @@
 #include <string.h>
 
 #define TAG_INTEGER 0x02
+#define TAG_BIT_STRING 0x03
 #define TAG_OCTET_STRING 0x04
+#define TAG_NULL 0x05
+#define TAG_OBJECT_IDENTIFIER 0x06
 #define TAG_SEQUENCE 0x30
 
 static size_t write_header(uint8_t tag, size_t length, uint8_t *out) {
@@ -202,4 +205,79 @@ int der_read_private_key(const uint8_t *der, size_t length, uint8_t scalar[SM2_B
     PKCS8_PRIV_KEY_INFO_free(info);
     ERR_clear_error();
     return ok;
+}
+
+/* ---- SM2EnvelopedKey ---------------------------------------------------------------------------------------------- */
+
+/* 1.2.156.10197.1.104.1 is SM4-ECB; without the last arc it is SM4, and means the same here. */
+static const uint8_t SM4_ECB[] = {0x2A, 0x81, 0x1C, 0xCF, 0x55, 0x01, 0x68, 0x01};
+
+static size_t write_bits(const uint8_t *bits, size_t length, uint8_t *out) {
+    size_t header = write_header(TAG_BIT_STRING, length + 1, out);
+
+    out[header] = 0;
+    memcpy(out + header + 1, bits, length);
+    return header + 1 + length;
+}
+
+/* A BIT STRING of whole bytes. */
+static int read_bits(struct cursor *in, struct cursor *bits) {
+    if (!read_element(in, TAG_BIT_STRING, bits) || bits->left < 1 || bits->at[0] != 0)
+        return 0;
+    bits->at++;
+    bits->left--;
+    return 1;
+}
+
+size_t der_write_envelope(const struct der_envelope *envelope, uint8_t der[DER_ENVELOPE_LIMIT]) {
+    static const uint8_t ALGORITHM[] = {TAG_SEQUENCE, 12, TAG_OBJECT_IDENTIFIER, sizeof SM4_ECB};
+    uint8_t body[DER_ENVELOPE_LIMIT];
+    size_t length = sizeof ALGORITHM;
+    size_t header;
+
+    memcpy(body, ALGORITHM, sizeof ALGORITHM);
+    memcpy(body + length, SM4_ECB, sizeof SM4_ECB);
+    length += sizeof SM4_ECB;
+    length += write_header(TAG_NULL, 0, body + length);
+    length += der_write_cipher(envelope->raw_cipher, sizeof envelope->raw_cipher, body + length);
+    length += write_bits(envelope->point, sizeof envelope->point, body + length);
+    length += write_bits(envelope->encrypted, envelope->encrypted_length, body + length);
+    header = write_header(TAG_SEQUENCE, length, der);
+    memcpy(der + header, body, length);
+    return header + length;
+}
+
+static int read_algorithm(struct cursor *in) {
+    struct cursor algorithm, oid, parameters;
+
+    if (!read_element(in, TAG_SEQUENCE, &algorithm) || !read_element(&algorithm, TAG_OBJECT_IDENTIFIER, &oid))
+        return 0;
+    if (oid.left != sizeof SM4_ECB && oid.left != sizeof SM4_ECB - 1)
+        return 0;
+    if (memcmp(oid.at, SM4_ECB, oid.left) != 0)
+        return 0;
+    return algorithm.left == 0 ||
+           (read_element(&algorithm, TAG_NULL, &parameters) && parameters.left == 0 && algorithm.left == 0);
+}
+
+int der_read_envelope(const uint8_t *der, size_t length, struct der_envelope *envelope) {
+    struct cursor in = {der, length};
+    struct cursor body, point, encrypted;
+    uint8_t raw[sizeof envelope->raw_cipher];
+    const uint8_t *cipher;
+
+    if (!read_element(&in, TAG_SEQUENCE, &body) || in.left != 0 || !read_algorithm(&body))
+        return 0;
+    cipher = body.at;
+    if (!read_element(&body, TAG_SEQUENCE, &in) ||
+        der_read_cipher(cipher, (size_t)(body.at - cipher), raw, sizeof raw) != sizeof raw)
+        return 0;
+    if (!read_bits(&body, &point) || point.left != SM2_POINT_BYTES || !read_bits(&body, &encrypted) ||
+        (encrypted.left != SM2_BYTES && encrypted.left != 2 * SM2_BYTES) || body.left != 0)
+        return 0;
+    memcpy(envelope->raw_cipher, raw, sizeof raw);
+    memcpy(envelope->point, point.at, SM2_POINT_BYTES);
+    memcpy(envelope->encrypted, encrypted.at, encrypted.left);
+    envelope->encrypted_length = encrypted.left;
+    return 1;
 }

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "interfaces.h"
 #include "softgm.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -39,23 +40,6 @@ static const char *const USUAL_PLACES[] = {
     "/usr/local/lib/softhsm/libsofthsm2.so",
     NULL,
 };
-
-struct mechanism {
-    CK_MECHANISM_TYPE type;
-    CK_MECHANISM_INFO info;
-};
-
-static const struct mechanism MECHANISMS[] = {
-    {CKM_VENDOR_SM2_KEY_PAIR_GEN, {256, 256, CKF_GENERATE_KEY_PAIR}},
-    {CKM_VENDOR_SM3_SM2_RAW, {256, 256, CKF_SIGN | CKF_VERIFY}},
-    {CKM_VENDOR_SM3_SM2_DER, {256, 256, CKF_SIGN | CKF_VERIFY}},
-    {CKM_VENDOR_SM2_DER, {256, 256, CKF_SIGN | CKF_VERIFY}},
-    {CKM_VENDOR_SM2_RAW, {256, 256, CKF_SIGN | CKF_VERIFY}},
-    {CKM_VENDOR_SM2_ENCRYPT_RAW, {256, 256, CKF_ENCRYPT | CKF_DECRYPT}},
-    {CKM_VENDOR_SM2_ENCRYPT_DER, {256, 256, CKF_ENCRYPT | CKF_DECRYPT}},
-    {CKM_VENDOR_SM3, {0, 0, CKF_DIGEST}},
-};
-#define MECHANISM_COUNT (sizeof MECHANISMS / sizeof MECHANISMS[0])
 
 /* ---- General functions -------------------------------------------------------------------------------------------- */
 
@@ -90,7 +74,7 @@ static CK_RV softgm_Finalize(void *reserved) {
 }
 
 static CK_RV softgm_GetInfo(CK_INFO_PTR info) {
-    static const char description[] = "softgm: SM2, for tests only";
+    static const char description[] = "softgm: SM2 SM4, for tests only";
     CK_RV rv = inner->C_GetInfo(info);
 
     if (rv == CKR_OK && with_sm2) {
@@ -98,42 +82,6 @@ static CK_RV softgm_GetInfo(CK_INFO_PTR info) {
         memcpy(info->libraryDescription, description, sizeof description - 1);
     }
     return rv;
-}
-
-static CK_RV softgm_GetMechanismList(CK_SLOT_ID slot, CK_MECHANISM_TYPE_PTR list, CK_ULONG_PTR count) {
-    CK_ULONG below = 0;
-    CK_ULONG room;
-    CK_RV rv;
-
-    if (count == NULL)
-        return CKR_ARGUMENTS_BAD;
-    rv = inner->C_GetMechanismList(slot, NULL, &below);
-    if (rv != CKR_OK)
-        return rv;
-    room = *count;
-    *count = below + MECHANISM_COUNT;
-    if (list == NULL)
-        return CKR_OK;
-    if (room < *count)
-        return CKR_BUFFER_TOO_SMALL;
-    rv = inner->C_GetMechanismList(slot, list, &below);
-    if (rv != CKR_OK)
-        return rv;
-    for (size_t i = 0; i < MECHANISM_COUNT; i++)
-        list[below + i] = MECHANISMS[i].type;
-    *count = below + MECHANISM_COUNT;
-    return CKR_OK;
-}
-
-static CK_RV softgm_GetMechanismInfo(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO_PTR info) {
-    for (size_t i = 0; i < MECHANISM_COUNT; i++)
-        if (MECHANISMS[i].type == type) {
-            if (info == NULL)
-                return CKR_ARGUMENTS_BAD;
-            *info = MECHANISMS[i].info;
-            return CKR_OK;
-        }
-    return inner->C_GetMechanismInfo(slot, type, info);
 }
 
 /* ---- Sessions ----------------------------------------------------------------------------------------------------- */
@@ -156,9 +104,10 @@ static CK_RV softgm_CloseSession(CK_SESSION_HANDLE session) {
 static CK_RV softgm_CloseAllSessions(CK_SLOT_ID slot) {
     CK_RV rv = inner->C_CloseAllSessions(slot);
 
-    /* Operations of these sessions stay in the table until C_Finalize: session handles are not used again. */
-    if (rv == CKR_OK)
+    if (rv == CKR_OK) {
         state_forget_slot(slot);
+        state_forget_closed();
+    }
     return rv;
 }
 
@@ -185,21 +134,39 @@ static CK_RV softgm_GenerateRandom(CK_SESSION_HANDLE session, CK_BYTE_PTR random
     return rv != CKR_OK ? rv : inner->C_GenerateRandom(session, random, length);
 }
 
-static CK_RV softgm_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE_PTR objects, CK_ULONG limit,
-                                CK_ULONG_PTR count) {
+/* The inner module saves the state of its own operations only. */
+static CK_RV softgm_GetOperationState(CK_SESSION_HANDLE session, CK_BYTE_PTR state, CK_ULONG_PTR length) {
+    return operation_any(session) ? CKR_STATE_UNSAVEABLE : inner->C_GetOperationState(session, state, length);
+}
+
+static CK_RV softgm_SignRecoverInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key) {
+    CK_RV rv = operation_check_foreign(session, OPERATION_SIGN, mechanism, key);
+
+    return rv != CKR_OK ? rv : inner->C_SignRecoverInit(session, mechanism, key);
+}
+
+static CK_RV softgm_VerifyRecoverInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key) {
+    CK_RV rv = operation_check_foreign(session, OPERATION_VERIFY, mechanism, key);
+
+    return rv != CKR_OK ? rv : inner->C_VerifyRecoverInit(session, mechanism, key);
+}
+
+/* ---- The shim without SM2: the plain function behind the fault ---------------------------------------------------- */
+
+static CK_RV shim_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE_PTR objects, CK_ULONG limit,
+                              CK_ULONG_PTR count) {
     CK_RV rv = fault_of_session(session);
 
     return rv != CKR_OK ? rv : inner->C_FindObjects(session, objects, limit, count);
 }
 
-static CK_RV softgm_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_ATTRIBUTE_PTR template,
-                                CK_ULONG count, CK_OBJECT_HANDLE_PTR key) {
+static CK_RV shim_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_ATTRIBUTE_PTR template,
+                              CK_ULONG count, CK_OBJECT_HANDLE_PTR key) {
     CK_RV rv = fault_of_session(session);
 
     return rv != CKR_OK ? rv : inner->C_GenerateKey(session, mechanism, template, count, key);
 }
 
-/* For the shim without SM2: the plain function behind the fault. */
 static CK_RV shim_SignInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key) {
     CK_RV rv = fault_of_session(session);
 
@@ -209,6 +176,9 @@ static CK_RV shim_SignInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism
 /* ---- Loading ------------------------------------------------------------------------------------------------------ */
 
 EXPORT CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list);
+EXPORT CK_RV C_GetInterfaceList(struct interface *list, CK_ULONG_PTR count);
+EXPORT CK_RV C_GetInterface(const CK_UTF8CHAR *name, const CK_VERSION *version, struct interface **found,
+                            CK_FLAGS flags);
 
 static void override_sm2(void) {
     functions.C_GetMechanismList = softgm_GetMechanismList;
@@ -222,9 +192,16 @@ static void override_sm2(void) {
     functions.C_GetAttributeValue = softgm_GetAttributeValue;
     functions.C_SetAttributeValue = softgm_SetAttributeValue;
     functions.C_FindObjectsInit = softgm_FindObjectsInit;
+    functions.C_FindObjects = softgm_FindObjects;
+    functions.C_FindObjectsFinal = softgm_FindObjectsFinal;
+    functions.C_GenerateKey = softgm_GenerateKey;
     functions.C_GenerateKeyPair = softgm_GenerateKeyPair;
     functions.C_WrapKey = softgm_WrapKey;
     functions.C_UnwrapKey = softgm_UnwrapKey;
+    functions.C_DeriveKey = softgm_DeriveKey;
+    functions.C_GetOperationState = softgm_GetOperationState;
+    functions.C_SignRecoverInit = softgm_SignRecoverInit;
+    functions.C_VerifyRecoverInit = softgm_VerifyRecoverInit;
     functions.C_SignInit = softgm_SignInit;
     functions.C_Sign = softgm_Sign;
     functions.C_SignUpdate = softgm_SignUpdate;
@@ -281,11 +258,13 @@ static void load(void) {
     functions.C_OpenSession = softgm_OpenSession;
     functions.C_Login = softgm_Login;
     functions.C_GenerateRandom = softgm_GenerateRandom;
-    functions.C_FindObjects = softgm_FindObjects;
-    functions.C_GenerateKey = softgm_GenerateKey;
+    functions.C_FindObjects = shim_FindObjects;
+    functions.C_GenerateKey = shim_GenerateKey;
     functions.C_SignInit = shim_SignInit;
     if (with_sm2)
         override_sm2();
+    /* What a real machine's module would have under 3.0 is not ours to tell. */
+    interfaces_load(&functions, with_sm2);
     loaded = CKR_OK;
 }
 
@@ -296,4 +275,14 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list) {
     if (loaded == CKR_OK)
         *list = &functions;
     return loaded;
+}
+
+CK_RV C_GetInterfaceList(struct interface *list, CK_ULONG_PTR count) {
+    pthread_once(&once, load);
+    return loaded == CKR_OK ? interfaces_list(list, count) : loaded;
+}
+
+CK_RV C_GetInterface(const CK_UTF8CHAR *name, const CK_VERSION *version, struct interface **found, CK_FLAGS flags) {
+    pthread_once(&once, load);
+    return loaded == CKR_OK ? interfaces_get(name, version, found, flags) : loaded;
 }

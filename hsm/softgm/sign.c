@@ -1,4 +1,4 @@
-/* SM2 signatures, of e and of messages. FOR TESTS AND DEMONSTRATION / 仅供测试与演示. */
+/* Signatures: SM2, of e and of messages; HMAC with SM3. FOR TESTS AND DEMONSTRATION / 仅供测试与演示. */
 #include <openssl/crypto.h>
 #include <string.h>
 
@@ -15,11 +15,6 @@ static int takes_message(CK_MECHANISM_TYPE mechanism) {
 
 static int speaks_der(CK_MECHANISM_TYPE mechanism) {
     return mechanism == CKM_VENDOR_SM3_SM2_DER || mechanism == CKM_VENDOR_SM2_DER;
-}
-
-/* CKM_ECDSA … CKM_ECDSA_SHA512. */
-static int is_ecdsa(CK_MECHANISM_TYPE mechanism) {
-    return mechanism >= CKM_ECDSA && mechanism <= 0x1046UL;
 }
 
 int result_fits(CK_BYTE_PTR output, CK_ULONG_PTR output_length, size_t needed, CK_RV *rv) {
@@ -86,23 +81,31 @@ static CK_RV start(CK_SESSION_HANDLE session, enum operation_kind kind, const CK
     return rv;
 }
 
-/*
- * ECDSA with an SM2 key is mathematically possible and always a mistake: the signature would look well and be refused
- * by everybody.
- */
-static CK_RV refuse_ecdsa(CK_SESSION_HANDLE session, const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key) {
-    enum object_kind kind;
+static CK_RV start_mac(CK_SESSION_HANDLE session, enum operation_kind kind, const CK_MECHANISM *mechanism,
+                       CK_OBJECT_HANDLE key) {
+    struct operation *operation;
     CK_RV rv;
 
-    if (mechanism == NULL || !is_ecdsa(mechanism->mechanism))
-        return CKR_OK;
-    rv = object_identify(session, key, &kind);
-    return rv == CKR_OK && kind != OBJECT_FOREIGN ? CKR_KEY_TYPE_INCONSISTENT : CKR_OK;
+    if (operation_exists(session, kind))
+        return CKR_OPERATION_ACTIVE;
+    if (mechanism->ulParameterLen != 0)
+        return CKR_MECHANISM_PARAM_INVALID;
+    operation = operation_new(session, kind, mechanism->mechanism);
+    if (operation == NULL)
+        return CKR_HOST_MEMORY;
+    rv = mac_start(operation, key, kind == OPERATION_SIGN ? CKA_SIGN : CKA_VERIFY);
+    if (rv == CKR_OK)
+        operation_put(operation);
+    else
+        operation_free(operation);
+    return rv;
 }
 
 static CK_RV absorb(struct operation *operation, const CK_BYTE *data, CK_ULONG length) {
     if (data == NULL && length > 0)
         return CKR_ARGUMENTS_BAD;
+    if (operation->mac != NULL)
+        return EVP_MAC_update(operation->mac, data, length) ? CKR_OK : CKR_FUNCTION_FAILED;
     if (operation->hash != NULL)
         return EVP_DigestUpdate(operation->hash, data, length) ? CKR_OK : CKR_FUNCTION_FAILED;
     if (length > SM2_BYTES - operation->e_length)
@@ -113,7 +116,10 @@ static CK_RV absorb(struct operation *operation, const CK_BYTE *data, CK_ULONG l
     return CKR_OK;
 }
 
+/* Leaves e, or the authentication code, in operation->e. */
 static CK_RV close_digest(struct operation *operation) {
+    if (operation->mac != NULL)
+        return EVP_MAC_final(operation->mac, operation->e, NULL, SM2_BYTES) ? CKR_OK : CKR_FUNCTION_FAILED;
     if (operation->hash != NULL)
         return EVP_DigestFinal_ex(operation->hash, operation->e, NULL) ? CKR_OK : CKR_FUNCTION_FAILED;
     return operation->e_length == SM2_BYTES ? CKR_OK : CKR_DATA_LEN_RANGE;
@@ -125,6 +131,11 @@ static CK_RV make_signature(struct operation *operation, CK_BYTE_PTR signature, 
 
     if (rv != CKR_OK)
         return rv;
+    if (operation->mac != NULL) {
+        memcpy(signature, operation->e, SM2_BYTES);
+        *signature_length = SM2_BYTES;
+        return CKR_OK;
+    }
     if (!sm2_sign_digest(&operation->secret, operation->e, raw))
         return CKR_FUNCTION_FAILED;
     if (speaks_der(operation->mechanism)) {
@@ -144,6 +155,11 @@ static CK_RV check_signature(struct operation *operation, const CK_BYTE *signatu
         return rv;
     if (signature == NULL)
         return CKR_ARGUMENTS_BAD;
+    if (operation->mac != NULL) {
+        if (length != SM2_BYTES)
+            return CKR_SIGNATURE_LEN_RANGE;
+        return CRYPTO_memcmp(signature, operation->e, SM2_BYTES) == 0 ? CKR_OK : CKR_SIGNATURE_INVALID;
+    }
     if (speaks_der(operation->mechanism)) {
         if (length > DER_SIGNATURE_LIMIT)
             return CKR_SIGNATURE_LEN_RANGE;
@@ -158,6 +174,8 @@ static CK_RV check_signature(struct operation *operation, const CK_BYTE *signatu
 }
 
 static size_t signature_size(const struct operation *operation) {
+    if (operation->mac != NULL)
+        return SM2_BYTES;
     return speaks_der(operation->mechanism) ? DER_SIGNATURE_LIMIT : SM2_SIGNATURE_BYTES;
 }
 
@@ -168,7 +186,9 @@ CK_RV softgm_SignInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_
         return rv;
     if (mechanism != NULL && is_sm2_signature(mechanism->mechanism))
         return start(session, OPERATION_SIGN, mechanism, key);
-    rv = refuse_ecdsa(session, mechanism, key);
+    if (mechanism != NULL && mechanism->mechanism == CKM_SOFTGM_SM3_HMAC)
+        return start_mac(session, OPERATION_SIGN, mechanism, key);
+    rv = operation_check_foreign(session, OPERATION_SIGN, mechanism, key);
     return rv != CKR_OK ? rv : inner->C_SignInit(session, mechanism, key);
 }
 
@@ -220,11 +240,15 @@ CK_RV softgm_SignFinal(CK_SESSION_HANDLE session, CK_BYTE_PTR signature, CK_ULON
 }
 
 CK_RV softgm_VerifyInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key) {
-    CK_RV rv;
+    CK_RV rv = fault_of_session(session);
 
+    if (rv != CKR_OK)
+        return rv;
     if (mechanism != NULL && is_sm2_signature(mechanism->mechanism))
         return start(session, OPERATION_VERIFY, mechanism, key);
-    rv = refuse_ecdsa(session, mechanism, key);
+    if (mechanism != NULL && mechanism->mechanism == CKM_SOFTGM_SM3_HMAC)
+        return start_mac(session, OPERATION_VERIFY, mechanism, key);
+    rv = operation_check_foreign(session, OPERATION_VERIFY, mechanism, key);
     return rv != CKR_OK ? rv : inner->C_VerifyInit(session, mechanism, key);
 }
 

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "sm4.h"
 #include "softgm.h"
 
 #define BUCKETS 256U
@@ -33,6 +34,9 @@ void operation_free(struct operation *operation) {
     if (operation == NULL)
         return;
     EVP_MD_CTX_free(operation->hash);
+    EVP_MAC_CTX_free(operation->mac);
+    sm4_free(operation->sm4);
+    OPENSSL_free(operation->found);
     OPENSSL_clear_free(operation, sizeof *operation);
 }
 
@@ -52,6 +56,19 @@ int operation_exists(CK_SESSION_HANDLE session, enum operation_kind kind) {
     exists = *operation_link(session, kind) != NULL;
     pthread_mutex_unlock(&lock);
     return exists;
+}
+
+int operation_any(CK_SESSION_HANDLE session) {
+    int any = 0;
+
+    for (int kind = 0; kind < OPERATION_FIND; kind++)
+        any |= operation_exists(session, (enum operation_kind)kind);
+    return any;
+}
+
+CK_RV operation_check_foreign(CK_SESSION_HANDLE session, enum operation_kind kind, const CK_MECHANISM *mechanism,
+                              CK_OBJECT_HANDLE key) {
+    return operation_exists(session, kind) ? CKR_OPERATION_ACTIVE : object_refuse_ours(session, mechanism, key);
 }
 
 struct operation *operation_take(CK_SESSION_HANDLE session, enum operation_kind kind) {
@@ -138,9 +155,38 @@ void state_forget_slot(CK_SLOT_ID slot) {
     forget_secrets(NULL, &slot);
 }
 
+void state_forget_closed(void) {
+    struct operation *closed = NULL;
+    CK_SESSION_INFO info;
+
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < BUCKETS; i++) {
+        struct operation **link = &operations[i];
+
+        while (*link != NULL) {
+            struct operation *operation = *link;
+
+            if (inner->C_GetSessionInfo(operation->session, &info) == CKR_SESSION_HANDLE_INVALID) {
+                *link = operation->next;
+                operation->next = closed;
+                closed = operation;
+            } else {
+                link = &operation->next;
+            }
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    while (closed != NULL) {
+        struct operation *operation = closed;
+
+        closed = operation->next;
+        operation_free(operation);
+    }
+}
+
 /* Session objects die with their session, and nothing tells which they were: all secrets are read again. */
 void state_forget_session(CK_SESSION_HANDLE session) {
-    for (int kind = OPERATION_SIGN; kind <= OPERATION_DIGEST; kind++)
+    for (int kind = 0; kind < OPERATION_KINDS; kind++)
         operation_free(operation_take(session, (enum operation_kind)kind));
     forget_secrets(NULL, NULL);
 }

@@ -28,11 +28,20 @@ CK_RV template_read_flag(const CK_ATTRIBUTE *template, CK_ULONG count, CK_ATTRIB
 int template_add(struct template *to, CK_ATTRIBUTE_TYPE type, const void *value, CK_ULONG length);
 int template_add_flag(struct template *to, CK_ATTRIBUTE_TYPE type, CK_BBOOL value);
 
-/* The template with CKK_SM2 said in the words of the inner module: CKK_EC on the curve of SM2. */
-CK_RV template_translate_key_type(const CK_ATTRIBUTE *template, CK_ULONG count, struct template *out);
-/* The caller's template of a private key, checked, and without what softgm sets; *extractable as it asked. */
+/* Whether the template would make somebody else's object look like one of ours. */
+int template_forges_mark(const CK_ATTRIBUTE *template, CK_ULONG count);
+/* Marks of objects.c; 0 when the template is full. */
+int template_add_sm2_mark(struct template *to);
+int template_add_sm4_mark(struct template *to);
+
+/* The template of a public key in the words of the inner module: CKK_EC on the curve of SM2. */
+CK_RV template_translate_public(const CK_ATTRIBUTE *template, CK_ULONG count, struct template *out, int vendor);
+/* The caller's template of a key, checked, and without what softgm sets; *extractable as it asked. */
 CK_RV template_check_private(const CK_ATTRIBUTE *template, CK_ULONG count, struct template *out,
                              CK_BBOOL *extractable);
-CK_RV template_add_inner_flags(struct template *to, CK_BBOOL extractable, CK_BBOOL was_extractable);
+CK_RV template_check_sm4(const CK_ATTRIBUTE *template, CK_ULONG count, struct template *out, CK_BBOOL *extractable);
+/* What objects.c says of a key, its mark included where it is an SM4 key. */
+CK_RV template_add_inner_flags(struct template *to, enum object_kind kind, CK_BBOOL extractable,
+                               CK_BBOOL was_extractable);
 
 #endif
