@@ -7,8 +7,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-import structlog
-
 from hsm import software
 from hsm.core.approvals import Approval, ApprovalAct
 from hsm.core.lifecycle import Act, KeyState, Operation
@@ -22,9 +20,10 @@ from hsm.keys.keeping import KeyKeeping
 from hsm.keys.making import SYSTEM, KeyMaker
 from hsm.keys.trial import SelfTestResult, try_key
 from hsm.machine import MachineInfo
+from hsm.opening import open_machine
 from hsm.operations import MachineOperations
-from hsm.pkcs11.opening import pkcs11_machine
 from hsm.pool import Pool
+from hsm.sdf.pairs import KeptPairs
 from hsm.settings import HsmSettings, MachineSettings
 from hsm.signer import PoolSigner
 from hsm.store import keys as store
@@ -36,7 +35,6 @@ from trustcore.signing import KeyPurpose, Signer
 
 __all__ = ["HsmService", "KeyStatus", "MachineStatus", "SelfTestResult", "open_hsm"]
 
-_log = structlog.get_logger(__name__)
 _RANDOM_LIMIT_BYTES = 1024 * 1024
 _PROBE_BYTES = 16
 _PAGE = 200
@@ -177,7 +175,7 @@ class HsmService:
                 name=settings.name,
                 token=settings.token,
                 profile=settings.profile,
-                demonstration=settings.module == "softgm",
+                demonstration=settings.demonstration,
                 up=states[settings.name].up,
                 reason=states[settings.name].reason,
                 in_flight=states[settings.name].in_flight,
@@ -335,9 +333,10 @@ def open_hsm(
     """
     machines = settings.machines or software.prepare(data_dir)
     events = EventLog(database, clock)
+    pairs = KeptPairs(database, clock=clock)
     spare = settings.sessions_per_machine // 4
     pool = Pool(
-        [pkcs11_machine(machine, settings, data_dir) for machine in machines],
+        [open_machine(machine, settings, data_dir, pairs=pairs) for machine in machines],
         workers=settings.sessions_per_machine - spare,
         spare=spare,
         queue_limit=settings.queue_per_machine,

@@ -1,10 +1,13 @@
 """The same key in every machine: copied under the wrapping key, sealed when all have it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
-from hsm.errors import MachineDownError
+from hsm.core.lifecycle import KeyState
+from hsm.core.lifecycle import KeyState
+from hsm.errors import KeyMissingError, MachineCannotError, MachineDownError
 from hsm.keys import material
 from hsm.keys.wrapping import WrappingKeys
 from hsm.pool import Pool
@@ -12,11 +15,12 @@ from hsm.store import keys as store
 from hsm.store.keys import KeyRecord
 from trustcore import audit
 from trustcore.database import Database
-from trustcore.errors import BusyError
+from trustcore.errors import BusyError, RejectedError
 
 __all__ = ["Copies"]
 
 _ACTOR = "hsm"
+_PAGE = 200
 
 
 class Copies:
@@ -29,14 +33,18 @@ class Copies:
         self._pool = pool
         self._wrapping = wrapping
         self._clock = clock
-        self.possible = len(pool.names) > 1 and all(pool.machine(name).replicates for name in pool.names)
-        """Whether every machine gives and takes keys; otherwise they are cloned by the vendor's own means."""
+        self._replicating = wrapping.machines
+
+    def leave(self, machine: str) -> bool:
+        """Whether keys that this machine makes go to others: it gives and takes keys, and so does another one."""
+        return machine in self._replicating and len(self._replicating) > 1
 
     def spread(self, record: KeyRecord, holders: list[str]) -> list[str]:
         """Copy a key to every machine that answers and lacks it; all holders, the old ones first."""
         holders = list(holders)
-        targets = [name for name in self._pool.by_readiness() if name not in holders]
-        if not targets or not self.possible:
+        ready = self._pool.by_readiness()
+        targets = [name for name in ready if name in self._replicating and name not in holders]
+        if not targets or not any(self.leave(name) for name in holders):
             return holders
         try:
             wrapping = self._wrapping.current()
@@ -54,10 +62,9 @@ class Copies:
 
     def reconcile(self) -> tuple[str, ...]:
         """Give machines that were away what they missed; returns the labels of the keys that moved."""
-        if not self.possible:
-            return ()
         with self._database.transaction() as session:
             waiting = store.unsealed_records(session)
+        waiting = [record for record in waiting if self.reach(record.machines)] + self._unreached()
         moved = []
         for record in waiting:
             holders = self.spread(record, list(record.machines))
@@ -65,15 +72,48 @@ class Copies:
                 record = self._add_holder(record, name)  # noqa: PLW2901 - the record as it is now
                 moved.append(record.label)
             self.seal_when_complete(record)
-        self._wrapping.complete()
+        if len(self._replicating) > 1:
+            self._wrapping.complete()
         return tuple(moved)
+
+    def _unreached(self) -> list[KeyRecord]:
+        """Keys that only the vendor's means move, and that a machine of that kind lacks."""
+        others = set(self._pool.names) - set(self._replicating)
+        if len(others) < 2:
+            return []
+        found: list[KeyRecord] = []
+        after = ""
+        while True:
+            with self._database.transaction() as session:
+                page = store.key_records(session, after=after)
+            if not page:
+                return found
+            found += [
+                record
+                for record in page
+                if record.state is not KeyState.DESTROYED and not record.is_secret and set(record.machines) < others
+            ]
+            after = page[-1].label
+
+    def _take_up(self, record: KeyRecord, holders: list[str]) -> list[str]:
+        """Machines beside the holders that the vendor's means brought the key to."""
+        found: list[str] = []
+        if record.is_secret:
+            return found
+        for name in self._pool.by_readiness():
+            if name not in holders and name not in self._replicating:
+                with suppress(BusyError, RejectedError):
+                    if self._pool.ask(name, lambda machine: machine.adopt(record.key)):
+                        found.append(name)
+        return found
 
     def seal_when_complete(self, record: KeyRecord) -> KeyRecord:
         """Make a key non-extractable everywhere, once every machine that will get it has it.
 
         A key that was made to be exported stays as it is.
         """
-        if record.exportable or (self.possible and set(self._pool.names) - set(record.machines)):
+        leaves = any(self.leave(name) for name in record.machines)
+        if record.exportable or (leaves and set(self._replicating) - set(record.machines)):
             return record
         try:
             for name in set(record.machines) & set(self._pool.names):

@@ -21,7 +21,7 @@ from platform import node
 
 from hsm.core.approvals import ApprovalAct
 from hsm.core.uri import key_uri, secret_key_uri
-from hsm.errors import MachineDownError
+from hsm.errors import MachineCannotError, MachineDownError, MachineFullError
 from hsm.keys import material
 from hsm.keys.approvals import Approvals
 from hsm.keys.copies import Copies
@@ -32,7 +32,7 @@ from hsm.store.keys import SM4_ALGORITHM, KeyRecord, NewKey
 from trustcore import audit
 from trustcore.crypto.digests import sha256
 from trustcore.database import Database
-from trustcore.errors import BusyError, ConflictError, TrustError
+from trustcore.errors import BusyError, ConflictError, RejectedError, TrustError
 from trustcore.locks import file_lock
 
 __all__ = ["SYSTEM", "KeyMaker", "approved_parameters"]
@@ -130,19 +130,36 @@ class KeyMaker:
                 # A machine that is down may hold the key of the earlier attempt: it must never be taken for this one.
                 record = self._rename(record)
         last: TrustError | None = None
-        for name in self._pool.by_readiness():
-            make = partial(material.make, record=record, extractable=self.copies.possible or record.exportable)
+        cannot: RejectedError | None = None
+        for name in self._candidates(record.label):
+            make = partial(material.make, record=record, extractable=self.copies.leave(name) or record.exportable)
             try:
                 made = self._pool.ask(name, make)
             except MachineDownError as error:
                 # It may have made the key and lost the answer.
                 last, record = error, self._rename(record)
+            except MachineFullError as error:
+                last = error
+            except MachineCannotError as error:
+                cannot = error
             else:
                 return replace(record, public_key_der=made.public_key_der), [name]
+        if last is None and cannot is not None:
+            raise cannot
+        if isinstance(last, MachineFullError):
+            raise last
         raise BusyError(
             "No encryption machine can make a key now; look at them with “xinyin hsm machines”.",
             code="hsm.machine.unavailable",
         ) from last
+
+    def _candidates(self, label: str) -> tuple[str, ...]:
+        """Machines to make a key in, the least busy first; only those that were set up for it, where some were."""
+        ready = self._pool.by_readiness()
+        expecting = tuple(name for name in ready if self._pool.machine(name).expects(label))
+        if expecting or not any(self._pool.machine(name).expects(label) for name in self._pool.names):
+            return expecting or ready
+        return ()
 
     def _search(self, record: KeyRecord) -> tuple[bytes | None, list[str], bool]:
         """The public key that an earlier attempt left, who holds the key, and whether all machines could be asked."""

@@ -37,6 +37,8 @@ class WrappingKeys:
         self._pool = pool
         self._clock = clock
         self._random = random
+        self.machines = tuple(name for name in pool.names if pool.machine(name).replicates)
+        """The machines that give and take keys; the others are cloned by their vendors' own means."""
 
     def current(self) -> KeyRecord:
         """The newest wrapping key, in every machine that answers."""
@@ -47,7 +49,7 @@ class WrappingKeys:
             record = self._request(len(records) + 1)
         if record.created_at is None:
             record = self._make(record)
-        for name in self._pool.by_readiness():
+        for name in self._ready():
             if name not in record.machines and record.sealed_at is None:
                 try:
                     record = self._hand_over(record, name)
@@ -65,7 +67,10 @@ class WrappingKeys:
 
     def _is_outgrown(self, record: KeyRecord) -> bool:
         """Whether a machine has joined since the wrapping key was sealed."""
-        return record.sealed_at is not None and bool(set(self._pool.by_readiness()) - set(record.machines))
+        return record.sealed_at is not None and bool(set(self._ready()) - set(record.machines))
+
+    def _ready(self) -> tuple[str, ...]:
+        return tuple(name for name in self._pool.by_readiness() if name in self.machines)
 
     def _request(self, number: int) -> KeyRecord:
         label = f"{_WRAPPING_LABEL}-{number}"
@@ -81,7 +86,7 @@ class WrappingKeys:
 
     def _make(self, record: KeyRecord) -> KeyRecord:
         last: TrustError | None = None
-        for name in self._pool.by_readiness():
+        for name in self._ready():
             # A value made under this identifier by an attempt that died must not live beside the new one.
             with self._database.transaction() as session:
                 record = store.renew_request(
@@ -120,10 +125,10 @@ class WrappingKeys:
             return store.add_holder(session, record.label, target)
 
     def _seal_when_complete(self, record: KeyRecord) -> KeyRecord:
-        if record.sealed_at is not None or set(self._pool.names) - set(record.machines):
+        if record.sealed_at is not None or set(self.machines) - set(record.machines):
             return record
         try:
-            for name in self._pool.names:
+            for name in self.machines:
                 self._pool.ask(name, lambda machine: machine.seal(record.reference))
         except MachineDownError:
             return record
