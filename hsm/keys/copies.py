@@ -1,11 +1,9 @@
 """The same key in every machine: copied under the wrapping key, sealed when all have it."""
 
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from hsm.core.lifecycle import KeyState
 from hsm.core.lifecycle import KeyState
 from hsm.errors import KeyMissingError, MachineCannotError, MachineDownError
 from hsm.keys import material
@@ -15,7 +13,7 @@ from hsm.store import keys as store
 from hsm.store.keys import KeyRecord
 from trustcore import audit
 from trustcore.database import Database
-from trustcore.errors import BusyError, RejectedError
+from trustcore.errors import BusyError
 
 __all__ = ["Copies"]
 
@@ -64,7 +62,6 @@ class Copies:
         """Give machines that were away what they missed; returns the labels of the keys that moved."""
         with self._database.transaction() as session:
             waiting = store.unsealed_records(session)
-        waiting = [record for record in waiting if self.reach(record.machines)] + self._unreached()
         moved = []
         for record in waiting:
             holders = self.spread(record, list(record.machines))
@@ -75,37 +72,6 @@ class Copies:
         if len(self._replicating) > 1:
             self._wrapping.complete()
         return tuple(moved)
-
-    def _unreached(self) -> list[KeyRecord]:
-        """Keys that only the vendor's means move, and that a machine of that kind lacks."""
-        others = set(self._pool.names) - set(self._replicating)
-        if len(others) < 2:
-            return []
-        found: list[KeyRecord] = []
-        after = ""
-        while True:
-            with self._database.transaction() as session:
-                page = store.key_records(session, after=after)
-            if not page:
-                return found
-            found += [
-                record
-                for record in page
-                if record.state is not KeyState.DESTROYED and not record.is_secret and set(record.machines) < others
-            ]
-            after = page[-1].label
-
-    def _take_up(self, record: KeyRecord, holders: list[str]) -> list[str]:
-        """Machines beside the holders that the vendor's means brought the key to."""
-        found: list[str] = []
-        if record.is_secret:
-            return found
-        for name in self._pool.by_readiness():
-            if name not in holders and name not in self._replicating:
-                with suppress(BusyError, RejectedError):
-                    if self._pool.ask(name, lambda machine: machine.adopt(record.key)):
-                        found.append(name)
-        return found
 
     def seal_when_complete(self, record: KeyRecord) -> KeyRecord:
         """Make a key non-extractable everywhere, once every machine that will get it has it.
