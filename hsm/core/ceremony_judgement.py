@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from hsm.core.ceremony import MIN_REVIEWERS, Ceremony, file_digest, parse
-from hsm.core.ceremony_plan import StepKind, differences, plan
+from hsm.core.ceremony_plan import FOUND, StepKind, differences, plan
 from hsm.core.ceremony_transcript import key_facts, read_transcript
+from hsm.core.uri import key_uri
 from trustcore.crypto import sm2
 from trustcore.crypto.algorithms import KeyAlgorithm, SignatureAlgorithm
 from trustcore.crypto.digests import sm3
@@ -144,7 +145,11 @@ def _check_steps(builder: ReportBuilder, content: Mapping[str, Any], file: Cerem
     present = {person.name for person in file.present}
     for step in content["steps"]:
         missed = differences(step["expected"], step["actual"])
-        right = not missed and str(step["confirmed_by"]) in present
+        right = (
+            not missed
+            and str(step["confirmed_by"]) in present
+            and FOUND.get(str(step["kind"]), frozenset()) >= set(step["actual"])
+        )
         builder.check(
             right, f"hsm.ceremony.step.{step['kind']}", clause=_SCRIPT,
             evidence={"step": str(step["number"]), "subject": str(step["subject"]), "differs": ", ".join(missed),
@@ -182,7 +187,7 @@ def _check_keys(builder: ReportBuilder, content: Mapping[str, Any]) -> None:
         label, actual = str(step["subject"]), step["actual"]
         if step["kind"] == StepKind.GENERATE:
             keys[label] = _octets(actual.get("public_key", ""))
-            right = key_facts(keys[label]).items() <= actual.items() and _fits(keys[label], actual.get("algorithm"))
+            right = _is_key(actual, keys[label], label)
             builder.check(
                 right, "hsm.ceremony.key", clause=_KEYS, evidence={"label": label},
                 zh=f"密钥 {label} 的公钥与摘要相符" if right else f"密钥 {label} 的公钥与摘要不符",
@@ -206,10 +211,12 @@ def _octets(text: str) -> bytes:
         return b""
 
 
-def _fits(public_key_der: bytes, algorithm: str | None) -> bool:
-    """Whether a key is of the kind that the step says."""
+def _is_key(actual: Mapping[str, str], public_key_der: bytes, label: str) -> bool:
+    """Whether URI, digests and kind are those of this public key."""
     try:
-        return PublicKeyInfo.from_der(public_key_der).name == _KINDS[KeyAlgorithm(str(algorithm))]
+        said = key_facts(public_key_der) | {"uri": key_uri(label)}
+        kind = _KINDS[KeyAlgorithm(actual.get("algorithm", ""))]
+        return said.items() <= actual.items() and PublicKeyInfo.from_der(public_key_der).name == kind
     except (ValueError, TrustError):
         return False
 
@@ -230,7 +237,16 @@ def _tell(builder: ReportBuilder, content: Mapping[str, Any], file: Ceremony) ->
         "started_at": str(content["started_at"]),
         "finished_at": str(content["finished_at"]),
     }
-    if content["rehearsal"] or content["software"] or file.ceremony.rehearsal:
+    software = [step["actual"].get("software") for step in content["steps"] if step["kind"] == StepKind.MACHINE]
+    right = {"yes", "no"}.issuperset(software) and content["software"] == ("yes" in software)
+    right = right and (content["rehearsal"] or not file.ceremony.rehearsal)
+    builder.check(
+        right, "hsm.ceremony.kind", clause=_SCRIPT,
+        zh="演练与软件加密机如实注明" if right else "演练或软件加密机未如实注明",
+        en="A rehearsal and software machines are told as such" if right
+        else "A rehearsal or software machines are not told as such",
+    )  # fmt: skip
+    if content["rehearsal"] or content["software"]:
         builder.add(
             Status.WARNING, "hsm.ceremony.rehearsal", clause=_SCRIPT,
             zh="这是演练或使用了软件加密机，其密钥不得用于生产",

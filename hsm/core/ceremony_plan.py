@@ -7,7 +7,7 @@ from enum import StrEnum
 from hsm.core.ceremony import Ceremony, Role
 from trustcore.signing import KeyPurpose
 
-__all__ = ["PlannedStep", "StepKind", "differences", "plan"]
+__all__ = ["FOUND", "PlannedStep", "StepKind", "differences", "plan"]
 
 _ROLES_ZH = {
     Role.MASTER: "主持人",
@@ -29,6 +29,21 @@ class StepKind(StrEnum):
     PROVE = "prove"
     REQUEST = "request"
     CLOSE = "close"
+
+
+_KEY_FACTS = {"uri", "public_key", "public_key_sm3", "public_key_sha256"}
+
+FOUND: Mapping[str, frozenset[str]] = {
+    StepKind.PERSON: frozenset({"name", "role"}),
+    StepKind.MACHINE: frozenset({"serial", "manufacturer", "model", "library", "software"}),
+    StepKind.ABSENT: frozenset({"present"}),
+    StepKind.ACTIVATION: frozenset({"threshold", "shares", "set"}),
+    StepKind.GENERATE: frozenset({"algorithm", "purpose", "machines", "usage_limit", *_KEY_FACTS}),
+    StepKind.PROVE: frozenset({"signed"}),
+    StepKind.REQUEST: frozenset({"subject", "request", "request_sm3"}),
+    StepKind.CLOSE: frozenset(),
+}
+"""Names of what can be found in a step of each kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,7 @@ def transcript_markdown(content: Mapping[str, Any], file: Ceremony, data: bytes)
     lines += ["", "## 步骤 Steps", ""]
     for step in content["steps"]:
         lines += [f"{step['number']}. {_md(step['zh'])}", f"   {_md(step['en'])}"]
-        lines += [f"   - {name}: `{value}`" for name, value in _values(step)]
+        lines += [f"   - {name}: {_md(value)}" for name, value in _values(step)]
         lines.append(f"   - {_md(step['confirmed_by'])}, {step['confirmed_at']}")
     return "\n".join(lines) + "\n"
 

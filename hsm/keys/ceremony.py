@@ -11,13 +11,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hsm.core.ceremony import MIN_REVIEWERS, Ceremony, file_digest, parse
+from hsm.core.ceremony import MIN_REVIEWERS, Ceremony, PlannedKey, file_digest, parse
 from hsm.core.ceremony_plan import PlannedStep, StepKind, differences, plan
 from hsm.core.ceremony_transcript import DoneStep, Review, TranscriptFacts, transcript_bytes
 from hsm.keys.ceremony_acts import CeremonyActs, MakeKey, actor
 from hsm.pool import Pool
 from hsm.store import ceremony as store
 from hsm.store.ceremony import CeremonyRecord, StepRecord
+from hsm.store.keys import NewKey
 from trustcore import audit
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.crypto.digests import sm3
@@ -25,7 +26,7 @@ from trustcore.database import Database
 from trustcore.errors import ConflictError, NotFoundError, RejectedError
 from trustcore.signing import KeyPurpose, Keys, ensure_key
 
-__all__ = ["AUDIT_KEY", "Ceremonies", "CeremonyStatus", "StepState", "Transcript"]
+__all__ = ["AUDIT_KEY", "Ceremonies", "CeremonyStatus", "StepState", "Transcript", "new_key"]
 
 AUDIT_KEY = "xinyin-audit"
 """Label of the key that signs checkpoints of the audit trail and transcripts."""
@@ -333,6 +334,16 @@ class Ceremonies:
             return file, planned, store.steps(session, identifier)[number]
 
 
+def new_key(planned: PlannedKey) -> NewKey:
+    """What the makers of keys are asked for; the key may be used at once."""
+    return NewKey(
+        label=planned.label,
+        algorithm=planned.algorithm.value,
+        purpose=planned.purpose,
+        usage_limit=planned.usage_limit,
+    )
+
+
 def _public(planned: PlannedStep) -> str:
     """What the audit trail says of a step's subject: no person's name."""
     return "" if planned.kind is StepKind.PERSON else planned.subject
@@ -382,7 +393,7 @@ def _done(planned: PlannedStep, record: StepRecord | None) -> DoneStep:
 
 
 def _resumed(earlier: CeremonyRecord, *, rehearsal: bool) -> str:
-    if earlier.finished_at is not None:
+    if earlier.signature is not None:
         raise ConflictError(
             f"The ceremony of this file is finished; its transcript has the number {earlier.id}.",
             code="hsm.ceremony.finished",

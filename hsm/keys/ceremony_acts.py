@@ -22,7 +22,7 @@ from trustcore.x509.requests import build_request
 
 __all__ = ["CeremonyActs", "MakeKey", "actor"]
 
-MakeKey = Callable[[PlannedKey, str], None]
+MakeKey = Callable[[PlannedKey, str], object]
 """Makes a key as the file describes it; the second argument is the actor for the audit trail."""
 
 
