@@ -110,12 +110,11 @@ class Pool:
             except TrustError as error:
                 started.append((name, error))
         answers: list[tuple[str, MachineInfo | TrustError]] = []
+        seconds = self._deadline_seconds * _CONNECTING_TIMES
         for name, call in started:
             answer: MachineInfo | TrustError
             try:
-                answer = (
-                    call if isinstance(call, TrustError) else call.answer(self._deadline_seconds * _CONNECTING_TIMES)
-                )
+                answer = call if isinstance(call, TrustError) else call.answer(seconds)
             except TrustError as error:
                 answer = error
             answers.append((name, answer))
