@@ -59,7 +59,13 @@ class Copies:
         return holders
 
     def reconcile(self) -> tuple[str, ...]:
-        """Give machines that were away what they missed; returns the labels of the keys that moved."""
+        """Give machines that were away what they missed; returns the labels of the keys that moved.
+
+        Machines that neither give nor take keys are asked whether their vendors' tools brought them some.
+        """
+        return self._deliver() + self._adopt()
+
+    def _deliver(self) -> tuple[str, ...]:
         with self._database.transaction() as session:
             waiting = store.unsealed_records(session)
         moved = []
@@ -72,6 +78,31 @@ class Copies:
         if len(self._replicating) > 1:
             self._wrapping.complete()
         return tuple(moved)
+
+    def _adopt(self) -> tuple[str, ...]:
+        """Record the keys that vendors' tools cloned."""
+        own = [name for name in self._pool.by_readiness() if name not in self._replicating]
+        adopted: list[str] = []
+        after = ""
+        while own and len(self._pool.names) > 1:
+            with self._database.transaction() as session:
+                page = store.key_records(session, after=after, limit=_PAGE)
+            adopted += [record.label for record in page for name in own if self._adopts(name, record)]
+            if len(page) < _PAGE:
+                break
+            after = page[-1].label
+        return tuple(adopted)
+
+    def _adopts(self, name: str, record: KeyRecord) -> bool:
+        if name in record.machines or record.is_secret or record.state is KeyState.DESTROYED:
+            return False
+        try:
+            found = self._pool.ask(name, lambda machine: machine.adopt(record.key))
+        except (BusyError, KeyMissingError, MachineCannotError):
+            return False
+        if found:
+            self._add_holder(record, name)
+        return found
 
     def seal_when_complete(self, record: KeyRecord) -> KeyRecord:
         """Make a key non-extractable everywhere, once every machine that will get it has it.
