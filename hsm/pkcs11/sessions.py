@@ -1,8 +1,9 @@
 """The sessions of one token: opened when needed, bounded, and closed only when nobody uses them.
 
 PKCS#11 ties the login to the application, not to a session: one session logs in, the others open without a PIN, and the
-login ends with the last of them. So sessions of a healthy machine stay open; those that the machine lost, or in which
-an operation was left over, are closed one by one when their call is over.
+login ends with the last of them. So one session does nothing but hold the login; the others work, and stay open as long
+as the machine is well. Those that the machine lost, or in which an operation was left over, are closed one by one when
+their call is over.
 """
 # ruff: noqa: ANN401 - python-pkcs11 makes the classes of objects at run time, from their attributes
 
@@ -34,6 +35,7 @@ __all__ = ["Lane", "OpenToken", "SessionPool"]
 
 _ATTEMPTS = 6
 _FIRST_BACK_OFF_SECONDS = 0.05
+_START_PATIENCE_SECONDS = 2.0
 _START_RACE = (pkcs11.NoSuchToken, pkcs11.TokenNotRecognised, pkcs11.GeneralError, pkcs11.FunctionFailed)
 """What SoftHSM answers when another process is just rewriting the token's file; worth another try."""
 
@@ -98,6 +100,8 @@ class SessionPool:
         self._lock = threading.Lock()
         self._connecting = threading.Lock()
         self._idle: list[Lane] = []
+        self._anchor: SessionCalls | None = None
+        """Of the session that holds the login."""
         self._open = 0
         self._generation = 0
         self._token: OpenToken | None = None
@@ -106,7 +110,7 @@ class SessionPool:
 
     @property
     def counts(self) -> SessionCounts:
-        """How many there are."""
+        """How many there are, besides the one that holds the login."""
         return SessionCounts(open=self._open, in_use=self._limit - self._permits.qsize(), limit=self._limit)
 
     def connect(self) -> OpenToken:
@@ -119,20 +123,31 @@ class SessionPool:
             if self._token is not None:
                 return self._token
             pin = self._read_pin()
-            with file_lock(self._start_lock):
-                found, lane = self._log_in(pin)
+            # A machine that hangs in its login must not keep all others of this host out.
+            with file_lock(self._start_lock, patience_seconds=_START_PATIENCE_SECONDS):
+                found, anchor = self._log_in(pin)
             try:
-                self._prove(found.token, lane)
+                lane = self._proved_lane(found)
             except BaseException as error:
-                self._end(lane)
+                self._close(anchor)
                 if isinstance(error, PKCS11Error):
                     raise self._failures.translate(error) from error
                 raise
             with self._lock:
                 lane.generation = self._generation
                 self._idle.append(lane)
+                self._anchor = anchor
                 self._token = found
             return found
+
+    def _proved_lane(self, found: OpenToken) -> Lane:
+        lane = self._lane(found, self._open_session(found), self._generation)
+        try:
+            self._prove(found.token, lane)
+        except BaseException:
+            self._end(lane)
+            raise
+        return lane
 
     @contextmanager
     def borrow(self) -> Iterator[Lane]:
@@ -199,9 +214,12 @@ class SessionPool:
                 return
             self._generation += 1
             lanes, self._idle = self._idle, []
+            anchor, self._anchor = self._anchor, None
             self._token = None
         for lane in lanes:
             self._end(lane)
+        if anchor is not None:
+            self._close(anchor)
 
     def _open_lane(self, found: OpenToken) -> Lane | None:
         """A further session; ``None`` when the machine gives no more than are in use, and the limit has gone down."""
@@ -235,8 +253,11 @@ class SessionPool:
     def _end(self, lane: Lane) -> None:
         with self._lock:
             self._open -= 1
+        self._close(lane.calls)
+
+    def _close(self, calls: SessionCalls) -> None:
         with suppress(PKCS11Error):
-            lane.calls.close()
+            calls.close()
 
     def _read_pin(self) -> SecretStr:
         pin = read_pin(self._machine, self._pin_file, shared=self._pin_shares)
@@ -244,7 +265,7 @@ class SessionPool:
             raise self._refused_pin[1]
         return pin
 
-    def _log_in(self, pin: SecretStr) -> tuple[OpenToken, Lane]:
+    def _log_in(self, pin: SecretStr) -> tuple[OpenToken, SessionCalls]:
         """Find the token and log in; starting is repeated, a refused PIN is not."""
         pause = _FIRST_BACK_OFF_SECONDS
         attempt = 1
@@ -263,16 +284,16 @@ class SessionPool:
             pause *= 2
             attempt += 1
 
-    def _open_with(self, found: OpenToken, pin: SecretStr) -> Lane:
-        lane = self._lane(found, self._open_session(found), self._generation)
+    def _open_with(self, found: OpenToken, pin: SecretStr) -> SessionCalls:
+        anchor = found.calls.in_session(self._open_session(found).handle)
         try:
             # The process may have lost its sessions here and not its login.
             with suppress(pkcs11.UserAlreadyLoggedIn):
-                lane.calls.log_in(pin.get_secret_value().encode())
+                anchor.log_in(pin.get_secret_value().encode())
         except BaseException:
-            self._end(lane)
+            self._close(anchor)
             raise
-        return lane
+        return anchor
 
     def _cannot_start(self, error: PKCS11Error) -> NotFoundError | MachineDownError | BusyError:
         if isinstance(error, pkcs11.NoSuchToken):
