@@ -11,10 +11,14 @@ import pytest
 from hsm import software
 from hsm.service import HsmService, open_hsm
 from hsm.settings import HsmSettings
+from hsm.softgm import library_path
 from trustcore.database import Database
+
+from support.cryptoki import Cryptoki, CryptokiSession
 
 PRIMED_AT = datetime(2030, 1, 1, tzinfo=UTC)
 
+OpenToken = Callable[[str], CryptokiSession]
 OpenHsm = Callable[..., AbstractContextManager[HsmService]]
 
 
@@ -89,3 +93,20 @@ def open_machines(data_dir: Path, database: Database, now: datetime) -> OpenHsm:
 def service(open_machines: OpenHsm) -> Iterator[HsmService]:
     with open_machines() as opened:
         yield opened
+
+
+@pytest.fixture
+def open_cryptoki(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenToken]:
+    """Opens bare PKCS#11 sessions, logged in, with the token of this label."""
+    monkeypatch.setenv("SOFTHSM2_CONF", str(software.configuration_file(data_dir).absolute()))
+    module = Cryptoki(library_path(software.module_cache(data_dir)))
+    module.demand("Initialize", None)
+    pin = (data_dir / "secrets" / "hsm_pin").read_text().strip()
+    yield lambda label: module.open(label, pin)
+    module.demand("Finalize", None)
+
+
+@pytest.fixture
+def token(open_cryptoki: OpenToken) -> CryptokiSession:
+    """A bare PKCS#11 session with the first machine."""
+    return open_cryptoki("xinyin-1")
