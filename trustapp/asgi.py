@@ -11,7 +11,7 @@ from contextlib import ExitStack, asynccontextmanager
 from typing import Final
 
 from fastapi import FastAPI, Request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -21,6 +21,7 @@ import licence_service.web.api
 import licence_service.web.pages
 import seal_service.web.api
 import sso.web.api
+from hsm.metrics import MachineCollector
 from trustapp import housekeeping
 from trustapp.hardening import forbid_core_dumps
 from trustapp.portal import desk
@@ -52,6 +53,7 @@ def build() -> FastAPI:
     stack = ExitStack()
     suite = stack.enter_context(open_suite(settings))
     stack.enter_context(housekeeping.running(suite))
+    stack.enter_context(suite.hsm.operations.fleet.reporting())
     only = tuple(filter(None, os.environ.get(_ONLY_VARIABLE, "").split(",")))
     return create_app(suite, only=only or SERVICES, on_close=stack.close)
 
@@ -94,7 +96,7 @@ def create_app(
 
 def _service_apps(suite: Suite) -> Mapping[str, FastAPI]:
     return {
-        "hsm": hsm.web.api.create_api(suite.hsm, suite.sso),
+        "hsm": hsm.web.api.create_api(suite.hsm, suite.gateway, suite.sso),
         "ca": ca.web.api.create_api(suite.ca, suite.sso),
         "seal": seal_service.web.api.create_api(suite.seals, suite.sso),
         "licence": licence_service.web.api.create_api(suite.licences, suite.sso),
@@ -113,9 +115,12 @@ def _add_probes(app: FastAPI, suite: Suite) -> None:
         suite.hsm.health()
         return JSONResponse({"status": "ready"})
 
+    machines = CollectorRegistry()
+    machines.register(MachineCollector(suite.hsm.operations.fleet.reports))
+
     @app.get("/metrics")
     def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest() + generate_latest(machines), media_type=CONTENT_TYPE_LATEST)
 
 
 def _install_errors(app: FastAPI) -> None:

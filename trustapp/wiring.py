@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ca.service import CaService
+from hsm.gateway.service import GatewayService
 from hsm.service import HsmService, open_hsm
 from licence_service.documents import FolderDocuments
 from licence_service.service import LicenceService
@@ -38,6 +39,7 @@ class Suite:
     settings: Settings
     database: Database
     hsm: HsmService
+    gateway: GatewayService
     ca: CaService
     seals: SealService
     licences: LicenceService
@@ -97,8 +99,17 @@ def _suite(settings: Settings, database: Database, hsm: HsmService) -> Suite:
         settings=settings.licence,
     )
     sso = SsoService(database, hsm, now, hsm.random, settings.sso)
+    gateway = GatewayService(database, hsm, now, settings.hsm.gateway)
     return Suite(
-        settings=settings, database=database, hsm=hsm, ca=ca, seals=seals, licences=licences, sso=sso, cipher=cipher
+        settings=settings,
+        database=database,
+        hsm=hsm,
+        gateway=gateway,
+        ca=ca,
+        seals=seals,
+        licences=licences,
+        sso=sso,
+        cipher=cipher,
     )
 
 

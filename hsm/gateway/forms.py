@@ -70,7 +70,7 @@ def cipher_to_der(ciphertext: bytes, form: CipherForm) -> bytes:
         MalformedError: ``hsm.cipher.invalid`` for one that is too short or does not begin with an uncompressed point.
     """
     if form is CipherForm.DER:
-        return ciphertext
+        return _checked(ciphertext)
     if len(ciphertext) <= _POINT + _HASH or ciphertext[0] != 4:
         raise MalformedError(
             "An SM2 ciphertext is 04, a point of 64 bytes, a hash of 32 and at least one byte.",
@@ -85,6 +85,18 @@ def cipher_to_der(ciphertext: bytes, form: CipherForm) -> bytes:
     return encoder.sequence(
         *(encoder.integer(number) for number in numbers), encoder.octet_string(digest), encoder.octet_string(text)
     )
+
+
+def _checked(cipher_der: bytes) -> bytes:
+    try:
+        x, y, digest, text = reader.parse(cipher_der).expect(_SEQUENCE).children
+        fits = max(x.integer(), y.integer()).bit_length() <= 8 * _COORDINATE and min(x.integer(), y.integer()) >= 0
+        fits = fits and len(digest.octets()) == _HASH and bool(text.octets())
+    except (MalformedError, ValueError) as error:
+        raise MalformedError("The ciphertext is not an SM2Cipher.", code="hsm.cipher.invalid") from error
+    if not fits:
+        raise MalformedError("The ciphertext is not an SM2Cipher.", code="hsm.cipher.invalid")
+    return cipher_der
 
 
 def cipher_from_der(cipher_der: bytes, form: CipherForm) -> bytes:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from hsm.core import rights
@@ -100,6 +101,10 @@ class Journal:
                 self._decide(session, group)
         except TrustError as error:
             return error
+        except SQLAlchemyError as error:
+            failure = InternalError("The acts could not be written.", code="hsm.journal.failed")
+            failure.__cause__ = error
+            return failure
         return None
 
     def _decide(self, session: Session, group: Sequence[_Entry]) -> None:

@@ -22,6 +22,7 @@ from hsm.gateway.forms import (
     digest_of_all,
     signature_from_der,
 )
+from hsm.gateway.grants import Grants
 from hsm.gateway.journal import Journal
 from hsm.gateway.keys import KeyDirectory, KeySource, facts_of
 from hsm.gateway.verifying import Question, Verdict, Verifier
@@ -77,6 +78,7 @@ class GatewayService:
         self._clock = clock
         self.settings = settings
         self.journal = Journal(database, clock)
+        self.grants = Grants(database, clock)
         self.directory = KeyDirectory(database, settings.closed_keys)
         self._verifier = Verifier(self.directory)
 

@@ -1,4 +1,4 @@
-"""``/hsm/v1``: what machines there are and which keys they hold. Nothing here signs."""
+"""``/hsm/v1``: the gateway, and what machines there are and which keys they hold."""
 
 from datetime import datetime
 from typing import Annotated
@@ -6,9 +6,14 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Query
 from pydantic import BaseModel, ConfigDict
 
+from hsm.gateway.service import GatewayService
 from hsm.service import HsmService
+from hsm.web.gateway import build_router
+from hsm.web.gateway_admin import build_admin_router
+from hsm.web.gateway_callers import Callers
 from trustcore.web import problem
 from trustcore.web.auth import Authenticator, requires
+from trustcore.web.limits import BodyLimit
 
 __all__ = ["create_api"]
 
@@ -74,10 +79,14 @@ class KeysBody(BaseModel):
     """Give it as ``cursor`` for the next page; null at the end."""
 
 
-def create_api(service: HsmService, authenticator: Authenticator) -> FastAPI:
-    """The interface over an open service; owns nothing."""
+def create_api(service: HsmService, gateway: GatewayService, authenticator: Authenticator) -> FastAPI:
+    """The interface over open services; owns nothing."""
     app = FastAPI(title="Xinyin HSM", version="1", docs_url=None, redoc_url=None)
     problem.install(app)
+    app.add_middleware(BodyLimit, max_bytes=int(gateway.settings.max_body))
+    callers = Callers(authenticator, gateway.grants.principal, gateway.settings)
+    app.include_router(build_router(gateway, service, callers))
+    app.include_router(build_admin_router(gateway.grants, callers))
     caller = Depends(requires(authenticator, _SCOPE))
 
     @app.get("/v1/machines", dependencies=[caller], summary="Encryption machines 加密机")

@@ -4,6 +4,8 @@ import ast
 from pathlib import Path
 
 MODULE_LINES = 500
+COPIED_AS_ONE = {"hsm/sdk/xinyin_hsm.py": 700}
+"""Business systems copy this one file, so that it cannot be several."""
 NAMES_THAT_SAY_NOTHING = {
     "base",
     "common",
@@ -30,7 +32,8 @@ CLOCK_OWNER = "trustapp/wiring.py"
 
 def test_no_module_is_longer_than_the_limit(product_modules: tuple[Path, ...]) -> None:
     lengths = {str(path): len(path.read_text(encoding="utf-8").splitlines()) for path in product_modules}
-    assert {name: lines for name, lines in lengths.items() if lines > MODULE_LINES} == {}
+    limits = {name: limit for name in lengths for copied, limit in COPIED_AS_ONE.items() if name.endswith(copied)}
+    assert {name: lines for name, lines in lengths.items() if lines > limits.get(name, MODULE_LINES)} == {}
 
 
 def test_no_module_has_a_name_that_says_nothing(product_modules: tuple[Path, ...], root: Path) -> None:

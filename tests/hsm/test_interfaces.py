@@ -9,9 +9,12 @@ from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 from hsm.cli import build_cli
+from hsm.gateway.service import GatewayService
 from hsm.service import HsmService
+from hsm.settings import GatewaySettings
 from hsm.web.api import create_api
 from trustcore.crypto.algorithms import KeyAlgorithm
+from trustcore.database import Database
 from trustcore.errors import UnauthenticatedError
 from trustcore.web.auth import Principal
 
@@ -31,8 +34,9 @@ class TwoCallers:
 
 
 @pytest.fixture
-def client(service: HsmService) -> TestClient:
-    return TestClient(create_api(service, TwoCallers()))
+def client(service: HsmService, database: Database, now: datetime) -> TestClient:
+    gateway = GatewayService(database, service, lambda: now, GatewaySettings())
+    return TestClient(create_api(service, gateway, TwoCallers()))
 
 
 READER = {"Authorization": "Bearer reader"}

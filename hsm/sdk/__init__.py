@@ -1,0 +1,1 @@
+"""Modules that business systems copy: they need nothing of this product."""
