@@ -8,6 +8,7 @@ from starlette.responses import Response
 from sso.portal import PortalUser
 from trustapp.portal import tables
 from trustapp.portal.desk import Desk
+from trustapp.portal.keys import build_approval_router, build_key_router
 from trustapp.portal.licences import build_licence_router
 from trustapp.portal.machines import build_machine_router
 from trustapp.portal.menu import ROLE_NAMES
@@ -47,6 +48,8 @@ def build_admin_router(suite: Suite, current_user: Callable[[Request], PortalUse
         router.add_api_route(path, _table_view(suite, desk, load), response_model=None)
     router.include_router(build_licence_router(suite, desk))
     router.include_router(build_machine_router(suite, desk))
+    router.include_router(build_key_router(suite, desk))
+    router.include_router(build_approval_router(suite, desk))
     return router
 
 

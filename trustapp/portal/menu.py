@@ -37,6 +37,16 @@ MENU = (
         about_en="State, sessions, queue, latency and self-test of every machine; maintenance",
     ),
     MenuItem(
+        path="/admin/keys", zh="密钥", en="Keys",
+        roles=frozenset({Role.SYSTEM_ADMINISTRATOR, Role.SECURITY_ADMINISTRATOR}),
+        about_zh="加密机中的密钥：启用、停用、退役、销毁", about_en="Keys in the machines and their life",
+    ),
+    MenuItem(
+        path="/admin/approvals", zh="双人审批", en="Approvals",
+        roles=frozenset({Role.SYSTEM_ADMINISTRATOR, Role.SECURITY_ADMINISTRATOR}),
+        about_zh="CA 密钥须两人批准的操作", about_en="What two persons have to agree to",
+    ),
+    MenuItem(
         path="/admin/events", zh="事件", en="Events",
         roles=frozenset({Role.SYSTEM_ADMINISTRATOR, Role.SECURITY_ADMINISTRATOR, Role.AUDIT_ADMINISTRATOR}),
         about_zh="加密机与密钥的告警和事件", about_en="Alarms and events of machines and keys",
