@@ -5,6 +5,7 @@ from starlette.testclient import TestClient
 
 from hsm.core.approvals import ApprovalAct, ApprovalState
 from hsm.core.lifecycle import KeyState
+from hsm.store.keys import KeyFilter
 from trustapp.wiring import Suite
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.signing import KeyPurpose
@@ -40,10 +41,12 @@ def test_a_key_shows_where_it_is_and_its_certificates(
     browser: TestClient, passwords: dict[str, str], suite: Suite
 ) -> None:
     log_in(browser, passwords, "security")
-    key = next(key for key in suite.hsm.keys() if key.purpose is KeyPurpose.CA and "sm2-issuing" in key.label)
+    inventory = suite.hsm.keys(wanted=KeyFilter(purpose=KeyPurpose.CA))
+    key = next(key for key in inventory if "sm2-issuing" in key.label)
     page = browser.get(f"/admin/keys/{key.label}?lang=en").text
     assert all(f"machine-{number}" in page for number in (1, 2, 3))
     assert key.uri in page
+    assert suite.hsm.certificates(key.label)
     assert all(Certificate.from_der(der).fingerprint_sha256 in page for der in suite.hsm.certificates(key.label))
     assert browser.get("/admin/keys/no-such-key").status_code == 404
 
