@@ -20,6 +20,7 @@ from pathlib import Path
 from platform import node
 
 from hsm.core.approvals import ApprovalAct
+from hsm.core.lifecycle import SecretAlgorithm
 from hsm.core.uri import key_uri, secret_key_uri
 from hsm.errors import MachineCannotError, MachineDownError, MachineFullError
 from hsm.keys import material
@@ -30,10 +31,12 @@ from hsm.pool import Pool
 from hsm.store import keys as store
 from hsm.store.keys import SM4_ALGORITHM, KeyRecord, NewKey
 from trustcore import audit
+from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.crypto.digests import sha256
 from trustcore.database import Database
-from trustcore.errors import BusyError, ConflictError, RejectedError, TrustError
+from trustcore.errors import BusyError, ConflictError, MalformedError, RejectedError, TrustError
 from trustcore.locks import file_lock
+from trustcore.signing import KeyPurpose
 
 __all__ = ["SYSTEM", "KeyMaker", "approved_parameters"]
 
@@ -82,6 +85,7 @@ class KeyMaker:
             RejectedError: ``hsm.approval.needed`` for a CA key that two persons have not agreed to.
             BusyError: ``hsm.machine.unavailable``; ``hsm.key.in-progress`` while another host makes it.
         """
+        _check(new)
         with file_lock(self._lock):
             self._check_free(new)
             approval = self._approvals.demand(
@@ -206,6 +210,17 @@ def approved_parameters(new: NewKey) -> dict[str, str]:
     }
     bounds = {"usage-limit": new.usage_limit, "not-before": new.not_before, "not-after": new.not_after}
     return parameters | {name: str(value) for name, value in bounds.items() if value is not None}
+
+
+def _check(new: NewKey) -> None:
+    """Let pass a key that could be used. Raises ``MalformedError`` (``hsm.key.algorithm``, ``hsm.key.bounds``)."""
+    if new.algorithm not in {*KeyAlgorithm, *SecretAlgorithm}:
+        raise MalformedError(f"There are no keys of the algorithm {new.algorithm}.", code="hsm.key.algorithm")
+    if new.algorithm == SM4_ALGORITHM and new.purpose not in {KeyPurpose.SIGNING, KeyPurpose.ENCRYPTION}:
+        raise MalformedError(f"An SM4 key signs nothing and cannot be for {new.purpose}.", code="hsm.key.algorithm")
+    ends_early = new.not_before is not None and new.not_after is not None and new.not_after < new.not_before
+    if ends_early or (new.usage_limit is not None and new.usage_limit < 1):
+        raise MalformedError("No use of the key would lie inside its bounds.", code="hsm.key.bounds")
 
 
 def _uri(new: NewKey) -> str:
