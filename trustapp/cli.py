@@ -5,6 +5,7 @@ Commands parse, call one use case and print. Exit status: 0 done or valid, 1 ref
 """
 
 import errno
+import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -21,13 +22,14 @@ import licence_service.cli
 import ofd.cli
 import seal_service.cli
 import sso.cli
+from hsm.keys.activation import Activation
 from trustapp.demo.command import add_demo
 from trustapp.hardening import forbid_core_dumps
 from trustapp.maintenance import add_maintenance
 from trustapp.serve import LOOPBACK, data_environment, run_server
 from trustapp.settings import Settings, load_settings
 from trustapp.version import VERSION
-from trustapp.wiring import Suite, now, open_suite
+from trustapp.wiring import Suite, now, open_database, open_suite
 from trustcore import logs
 from trustcore.console import EXIT_USAGE
 from trustcore.errors import TrustError
@@ -58,6 +60,15 @@ class _Invocation:
         with open_suite(self.settings()) as opened:
             yield opened
 
+    @contextmanager
+    def activation(self) -> Iterator[Activation]:
+        """What unlocks the machines, which are closed yet."""
+        loaded = self.settings()
+        with open_database(loaded) as database:
+            yield Activation(
+                loaded.hsm, data_dir=loaded.data_dir, database=database, clock=now, random=secrets.token_bytes
+            )
+
     def service(self, choose: Callable[[Suite], _SERVICE]) -> Callable[[], AbstractContextManager[_SERVICE]]:
         @contextmanager
         def opened() -> Iterator[_SERVICE]:
@@ -83,7 +94,7 @@ def build_app() -> typer.Typer:
     add_maintenance(app, invocation.settings, invocation.suite)
     app.add_typer(ofd.cli.build_cli(now), name="ofd")
     app.add_typer(seal_service.cli.build_pdf_cli(now), name="pdf")
-    app.add_typer(hsm.cli.build_cli(invocation.service(lambda suite: suite.hsm)), name="hsm")
+    app.add_typer(hsm.cli.build_cli(invocation.service(lambda suite: suite.hsm), invocation.activation), name="hsm")
     app.add_typer(ca.cli.build_cli(invocation.service(lambda suite: suite.ca)), name="ca")
     app.add_typer(seal_service.cli.build_cli(invocation.service(lambda suite: suite.seals)), name="seal")
     app.add_typer(licence_service.cli.build_cli(invocation.service(lambda suite: suite.licences)), name="licence")

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from hsm.cli.activation import OpenActivation, add_activation_commands
+from hsm.cli.ceremony import add_ceremony_commands
 from hsm.cli.machines import add_machine_commands
 from hsm.service import HsmService, KeyStatus, SelfTestResult
 
@@ -21,14 +23,18 @@ OpenService = Callable[[], AbstractContextManager[HsmService]]
 AsJson = Annotated[bool, typer.Option("--json", help="以 JSON 输出 Print JSON.")]
 
 
-def build_cli(open_service: OpenService) -> typer.Typer:
+def build_cli(open_service: OpenService, open_activation: OpenActivation | None = None) -> typer.Typer:
     """The commands, over a service that each of them opens and closes.
 
-    They leave with 0, or 1 when a machine is down or a self-test fails.
+    Those that unlock machines are there when ``open_activation`` is given, which needs no machine. All leave with 0, or
+    1 when a machine is down or a self-test fails.
     """
     app = typer.Typer(help="加密机与密钥 Encryption machines and the keys in them", no_args_is_help=True)
 
     add_machine_commands(app, open_service)
+    add_ceremony_commands(app, open_service)
+    if open_activation is not None:
+        add_activation_commands(app, open_activation)
 
     @app.command(help="列出密钥及所在加密机 List the keys and the machines that hold them.")
     def keys(as_json: AsJson = False) -> None:
