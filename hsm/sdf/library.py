@@ -157,6 +157,10 @@ class SdfLibrary:
         """SDF_GetPrivateKeyAccessRight."""
         self._call("SDF_GetPrivateKeyAccessRight", session, index, password, len(password))
 
+    def release_access_right(self, session: Handle, index: int) -> None:
+        """SDF_ReleasePrivateKeyAccessRight."""
+        self._call("SDF_ReleasePrivateKeyAccessRight", session, index)
+
     def sign_public_key_ecc(self, session: Handle, index: int) -> bytes:
         """ECCrefPublicKey of the signature pair, in room for the widest form."""
         return self._export("SDF_ExportSignPublicKey_ECC", session, index, ECC_PUBLIC_KEY_BYTES)

@@ -288,8 +288,11 @@ class SdfMachine:
             )
 
     def _look_again(self, lane: Lane) -> None:
-        """Read the public keys anew: the console may have made more."""
-        self._survey = survey(self.name, lane, self._sdf)
+        """Read the public keys anew: the console may have made more, or replaced some."""
+        before, found = self._survey.places(), survey(self.name, lane, self._sdf)
+        if any(before.get(place, public_key_der) != public_key_der for place, public_key_der in found.places().items()):
+            self._sessions.forget_rights()
+        self._survey = found
 
     def _known(self, public_key_der: bytes) -> Pair | None:
         found = self._survey

@@ -39,6 +39,8 @@ class Lane:
     session: Handle
     rights: set[int] = field(default_factory=set)
     """Indexes whose private keys it may use."""
+    epoch: int = 0
+    """Of which the rights are; see :meth:`SdfSessions.forget_rights`."""
 
     @property
     def library(self) -> SdfLibrary:
@@ -81,6 +83,7 @@ class SdfSessions:
         self._connection: Connection | None = None
         self._idle: list[Lane] = []
         self._refused: dict[int, bytes] = {}
+        self._epoch = 0
 
     def connect(self) -> Connection:
         """Open the device and prove it, if that is not done.
@@ -142,6 +145,12 @@ class SdfSessions:
             RejectedError: ``hsm.pin.wrong``.
             SdfError: anything else.
         """
+        if lane.epoch != self._epoch:
+            lane.epoch = self._epoch
+            for stale in lane.rights:
+                with suppress(SdfError):
+                    lane.library.release_access_right(lane.session, stale)
+            lane.rights.clear()
         if index in lane.rights:
             return
         password = self._read_password()
@@ -156,6 +165,11 @@ class SdfSessions:
             self._refused[index] = mark
             raise password_error(self._machine, index) from error
         lane.rights.add(index)
+
+    def forget_rights(self) -> None:
+        """Let every session ask anew for what it may use: an index holds another key pair now."""
+        with self._lock:
+            self._epoch += 1
 
     @property
     def counts(self) -> SessionCounts:

@@ -39,6 +39,12 @@ class Survey:
     form: EccForm = EccForm.WIDE
     """How the library writes ECC structures."""
 
+    def places(self) -> dict[tuple[int, bool, bool], bytes]:
+        """The public key at each index, of each kind."""
+        return {
+            (pair.index, pair.decrypts, pair.algorithm is KeyAlgorithm.SM2): pair.public_key_der for pair in self.all()
+        }
+
     def all(self) -> Iterator[Pair]:
         """Every pair."""
         yield from self.pairs.values()
@@ -109,7 +115,10 @@ def _rsa_pair(machine: str, index: int, structure: bytes) -> Pair | None:
 
 
 def _by_public_key(pairs: list[Pair]) -> dict[bytes, Pair]:
-    return {pair.public_key_der: pair for pair in reversed(pairs)}
+    found: dict[bytes, Pair] = {}
+    for pair in pairs:
+        found.setdefault(pair.public_key_der, pair)
+    return found
 
 
 def _wrong_structures(machine: str) -> MachineUnfitError:

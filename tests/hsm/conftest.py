@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from hsm import software
+from hsm.libsdf import library_path as sdf_library_path
 from hsm.service import HsmService, open_hsm
 from hsm.settings import HsmSettings
 from hsm.softgm import library_path
 from trustcore.database import Database
 
 from support.cryptoki import Cryptoki, CryptokiSession
+from support.sdf_devices import Workshop
 
 PRIMED_AT = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -64,6 +66,26 @@ def database(data_dir: Path) -> Iterator[Database]:
     opened = Database(f"sqlite:///{data_dir / 'test.db'}")
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def sdf_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the compiled libsdf."""
+    folder = tmp_path_factory.mktemp("sdf-cache")
+    sdf_library_path(folder)
+    return folder
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, sdf_cache: Path) -> Iterator[Workshop]:
+    """Makes software SDF devices, and drivers for them."""
+    database = Database(f"sqlite:///{tmp_path / 'sdf.db'}")
+    database.create_tables()
+    made = Workshop(folder=tmp_path, library=sdf_library_path(sdf_cache), database=database, cache_dir=sdf_cache)
+    yield made
+    for machine in made.machines:
+        machine.close()
+    database.close()
 
 
 @pytest.fixture
