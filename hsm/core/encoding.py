@@ -62,6 +62,12 @@ def rsa_public_numbers(public_key_der: bytes) -> tuple[bytes, bytes]:
     return _unsigned(modulus), _unsigned(exponent)
 
 
+def _signed(octets: bytes) -> bytes:
+    """The content of an INTEGER that is not negative (X.690 §8.3)."""
+    shortest = octets.lstrip(b"\0")
+    return shortest if shortest and shortest[0] < 0x80 else b"\0" + shortest
+
+
 def _unsigned(number: int) -> bytes:
     return number.to_bytes((number.bit_length() + 7) // 8, "big")
 
@@ -69,11 +75,11 @@ def _unsigned(number: int) -> bytes:
 def ecdsa_signature_der(signature_raw: bytes) -> bytes:
     """``SEQUENCE{r, s}`` (RFC 3279 §2.2.3) of the r ‖ s that PKCS#11 gives, for SM2 as for ECDSA."""
     half = len(signature_raw) // 2
-    if not half or len(signature_raw) % 2:
+    if not 0 < half <= _COORDINATE_BYTES or len(signature_raw) % 2:
         raise MalformedError("The machine's signature is not r ‖ s.", code="hsm.signature.malformed")
-    return encoder.sequence(
-        *(encoder.integer(int.from_bytes(n, "big")) for n in (signature_raw[:half], signature_raw[half:]))
-    )
+    # Written out, because every signature passes here: no length needs more than one octet.
+    r, s = _signed(signature_raw[:half]), _signed(signature_raw[half:])
+    return b"\x30%c\x02%c%b\x02%c%b" % (4 + len(r) + len(s), len(r), r, len(s), s)
 
 
 def sm2_cipher(ciphertext_der: bytes, form: CipherForm) -> bytes:

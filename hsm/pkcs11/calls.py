@@ -6,14 +6,23 @@ loaded; sessions and objects are its handles. Every call releases the GIL.
 """
 # ruff: noqa: ANN401 - cffi's objects have no static types
 
+import re
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 import pkcs11
 from cffi import FFI
 from pkcs11 import PKCS11Error
 
-__all__ = ["Calls", "CryptokiNotInitializedError", "SessionCalls", "VendorError"]
+__all__ = [
+    "Calls",
+    "CryptokiNotInitializedError",
+    "NotAModuleError",
+    "SessionCalls",
+    "VendorError",
+    "check_module",
+]
 
 _ffi = FFI()
 # PKCS#11 v2.40 §3.6: the functions in their order, those that are not called here as addresses.
@@ -55,6 +64,29 @@ _ANSWER_BYTES = 1024
 _ROOM_BYTES = 64
 """What a ciphertext may be longer than its text: a tag, a block."""
 _GCM_TAG_BITS = 128
+
+
+class NotAModuleError(Exception):
+    """The end of a sentence: what a file lacks to be a module."""
+
+
+def check_module(path: str) -> None:
+    """Make sure that a file is a library with the entrance of PKCS#11. Raises :class:`NotAModuleError`."""
+    try:
+        library: Any = _ffi.dlopen(path)
+    except OSError as error:
+        # dlopen names the library that it did not find: this one, or one that this one needs.
+        missing = re.search(r"([^/'\s:]+): cannot open shared object file", str(error))
+        if missing and missing[1] != PurePath(path).name:
+            message = f"it needs the library {missing[1]}, which is not installed."
+        else:
+            message = "the system cannot load it as a library; install it anew."
+        raise NotAModuleError(message) from error
+    try:
+        _ = library.C_GetFunctionList
+    except AttributeError as error:
+        message = "it is a library without C_GetFunctionList, so no PKCS#11 module; correct the setting."
+        raise NotAModuleError(message) from error
 
 
 class CryptokiNotInitializedError(PKCS11Error):

@@ -183,7 +183,7 @@ class Connection:
     def _find_token(self) -> OpenToken:
         with self._loading:
             if self._module is None:
-                self._module = LoadedModule(self._find_source())
+                self._module = LoadedModule(self._find_source(), self.name)
                 self._settle_profile(self._module)
             self._module.revive()
             token = self._module.library.get_token(token_label=self._token_label)

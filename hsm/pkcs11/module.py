@@ -19,7 +19,7 @@ from pkcs11 import PKCS11Error
 from pkcs11._pkcs11 import lib as Library  # noqa: N812 - the class has a function's name
 
 from hsm.loading import check_library, starting_environment
-from hsm.pkcs11.calls import Calls
+from hsm.pkcs11.calls import Calls, NotAModuleError, check_module
 from hsm.pkcs11.vendor_numbers import allow_vendor_numbers
 from hsm.softgm import library_path, shim_path
 from trustcore.errors import InternalError, NotFoundError
@@ -64,14 +64,22 @@ _loaded: dict[Path, _Loaded] = {}
 
 
 class LoadedModule:
-    """A module in use. Close it when no call is in flight; the last user's close ends the module."""
+    """A module in use. Close it when no call is in flight; the last user's close ends the module.
 
-    def __init__(self, source: ModuleSource) -> None:
+    Args:
+        source: what to load.
+        machine: whose it is, for messages.
+
+    Raises:
+        InternalError: ``hsm.module.load``.
+    """
+
+    def __init__(self, source: ModuleSource, machine: str = "for tests and demonstration") -> None:
         with _lock:
             self._key = _find_place(source)
             entry = _loaded.get(self._key)
             if entry is None:
-                entry = _loaded[self._key] = _start(replace(source, inner=self._key), source.environment)
+                entry = _loaded[self._key] = _start(replace(source, inner=self._key), source.environment, machine)
             else:
                 entry.users += 1
             self.library = entry.library
@@ -143,7 +151,7 @@ def _find_place(source: ModuleSource) -> Path:
     return copy
 
 
-def _start(source: ModuleSource, asked: Mapping[str, str]) -> _Loaded:
+def _start(source: ModuleSource, asked: Mapping[str, str], machine: str) -> _Loaded:
     allow_vendor_numbers()
     environment = dict(source.environment)
     path = source.inner
@@ -153,14 +161,22 @@ def _start(source: ModuleSource, asked: Mapping[str, str]) -> _Loaded:
         path = library_path(source.cache_dir) if usual else shim_path(source.cache_dir, source.inner)
         environment["SOFTGM_INNER"] = str(source.inner)
     try:
+        check_module(str(source.inner))
         with starting_environment(environment):
             library = pkcs11.lib(str(path))
             calls = Calls(str(path))
+    except NotAModuleError as error:
+        raise _cannot_load(source.inner, machine, str(error)) from error
     except PKCS11Error as error:
-        raise InternalError(
-            f"The module {source.inner.name} cannot be started: {type(error).__name__}; is it the right library, and "
-            "are its configuration and folders readable?",
-            code="hsm.module.load",
-            module=source.inner.name,
-        ) from error
+        why = f"it answers {type(error).__name__}; are its configuration and folders readable?"
+        raise _cannot_load(source.inner, machine, why) from error
     return _Loaded(library=library, calls=calls, environment=asked, start_environment=environment)
+
+
+def _cannot_load(module: Path, machine: str, why: str) -> InternalError:
+    return InternalError(
+        f"The module {module.name} of the encryption machine {machine} cannot be started: {why}",
+        code="hsm.module.load",
+        machine=machine,
+        module=module.name,
+    )
