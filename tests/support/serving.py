@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 from support.workplace import Workplace
 
@@ -23,12 +24,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(workplace: Workplace, *options: str) -> Iterator[str]:
-    """The address of the installation of ``workplace`` while it is served."""
+def served(workplace: Workplace, *options: str, log: IO[str] | None = None) -> Iterator[str]:
+    """The address of the installation of ``workplace`` while it is served; what the server says goes to ``log``."""
     port = free_port()
     address = f"http://localhost:{port}"
     workplace.environment["XINYIN_PUBLIC_URL"] = address
-    process = workplace.start("serve", "--port", str(port), *options)
+    process = workplace.start("serve", "--port", str(port), *options, log=log)
     try:
         for _ in range(_POLLS):
             if process.poll() is not None or _is_ready(port):

@@ -10,7 +10,7 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 __all__ = ["SAMPLES", "Workplace", "sample_rows", "write_rows"]
 
@@ -40,12 +40,12 @@ class Workplace:
         content: dict[str, Any] = json.loads((self.out / "report.json").read_text("utf-8"))
         return content
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """A command that runs; the caller waits for it or kills it."""
+    def start(self, *arguments: str, log: IO[str] | None = None) -> subprocess.Popen[str]:
+        """A command that runs; the caller waits for it or kills it. What it says goes to ``log``, where given."""
         environment = {**os.environ, "XINYIN_DATA_DIR": str(self.data), "COLUMNS": "200", **self.environment}
         return subprocess.Popen(
             [_COMMAND, *arguments],
-            cwd=self.path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            cwd=self.path, env=environment, text=True, stdout=log or subprocess.PIPE, stderr=log or subprocess.PIPE,
         )  # fmt: skip
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
