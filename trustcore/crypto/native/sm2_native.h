@@ -46,9 +46,10 @@ struct sm2_native_public {
 };
 
 /*
- * Chooses the code for this processor and computes the table of G. Call it once, before anything else and before a
- * second thread; later calls change nothing. `code` names the code to use ("portable", "x86-64-avx2"), for tests;
- * NULL is the best. Fails when the code named is not there or this processor cannot run it.
+ * Chooses the code for this processor, computes the table of G and tries the standard's example. Call it once, before
+ * anything else and before a second thread; later calls change nothing. `code` names the code to use ("portable",
+ * "x86-64-avx2"), for tests; NULL is the best. Fails when the code named is not there, when this processor cannot run
+ * it, and when the example comes out wrong.
  */
 SM2_NATIVE_EXPORT int sm2_native_start(const char *code);
 /* The name of the code in use, or NULL before the start. */
