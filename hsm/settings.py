@@ -8,7 +8,8 @@ from typing import Literal, Self
 
 from pydantic import ByteSize, Field, PositiveInt, field_validator, model_validator
 
-from hsm.vendors import AUTO, packaged_profiles
+from hsm.core.profiles import AUTO
+from hsm.vendors import packaged_profiles
 from trustcore.settings import Section
 
 __all__ = ["GatewaySettings", "HsmSettings", "MachineSettings", "SdfSettings"]
@@ -123,6 +124,9 @@ class GatewaySettings(Section):
 
     proxy_secret_file: Path | None = None
     """File with a secret that a trusted proxy sends along; needed where others share its address. None when empty."""
+
+    svs_keys: tuple[str, ...] = ()
+    """Labels of the keys that the signature server operations (GM/T 0029) know by index; the first has index 1."""
 
     trust_anchors: tuple[Path, ...] = ()
     """PEM files of root certificates under which certificates sent for validation count."""

@@ -12,13 +12,14 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from trustcore.errors import MalformedError
 
 __all__ = [
+    "AUTO",
     "CipherForm",
     "CipherMode",
     "MessageMechanism",
@@ -29,9 +30,12 @@ __all__ = [
     "parse_profile",
 ]
 
-_AES_KEY_WRAP_PAD = 0x210A
-_RSA_PKCS_OAEP = 0x9
-_LARGEST_NUMBER = 0xFFFFFFFF
+AUTO = "auto"
+"""The name that stands for a choice by what the module says of itself."""
+_Number = Annotated[int, Field(ge=0, le=0xFFFFFFFF, strict=True)]
+"""A number of PKCS#11: it has 64 bits on a 64-bit system, and all that are known have 32."""
+_Pattern = Annotated[str, Field(min_length=1)]
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 
 
 class CipherMode(StrEnum):
@@ -80,10 +84,10 @@ class MessageMechanism:
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=False)
 
-    number: int
+    number: _Number
     form: SignatureForm
-    z: str
-    """Who computes Z: ``machine`` or ``caller``."""
+    z: Literal["machine", "caller"]
+    """Who computes Z."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,29 +99,29 @@ class VendorProfile:
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=False)
 
-    name: str
+    name: _Name
     source: str
     """Where the numbers were read."""
 
-    match_files: tuple[str, ...] = ()
+    match_files: tuple[_Pattern, ...] = ()
     """Parts of the module's file name, any of them; case does not matter."""
-    match_manufacturers: tuple[str, ...] = ()
+    match_manufacturers: tuple[_Pattern, ...] = ()
     """Parts of the module's manufacturerID, any of them."""
-    match_descriptions: tuple[str, ...] = ()
+    match_descriptions: tuple[_Pattern, ...] = ()
     """Parts of the module's libraryDescription, any of them. The lists that are not empty must all fit."""
 
     module_locks: bool = False
     """The module takes operating system locks even when C_Initialize gets NULL, as python-pkcs11 passes. Otherwise it
     is only loaded behind the shim of softgm, which asks for them."""
 
-    sm2_key_type: int | None = None
+    sm2_key_type: _Number | None = None
     """CKK of SM2 keys; ``None``: they are CKK_EC on the curve of SM2."""
-    sm2_generate: int | None = None
+    sm2_generate: _Number | None = None
     """CKM of SM2 key pair generation."""
-    sm2_sign_digest: int | None = None
+    sm2_sign_digest: _Number | None = None
     """CKM that signs the 32-byte e."""
     sm2_signature: SignatureForm = SignatureForm.RAW
-    sm2_encrypt: int | None = None
+    sm2_encrypt: _Number | None = None
     """CKM of encryption and decryption."""
     sm2_cipher: CipherForm = CipherForm.C1C3C2
     sm2_point: PointForm = PointForm.WRAPPED
@@ -127,30 +131,30 @@ class VendorProfile:
 
     ecdsa_signature: SignatureForm = SignatureForm.RAW
 
-    sm3_digest: int | None = None
-    sm3_hmac: int | None = None
+    sm3_digest: _Number | None = None
+    sm3_hmac: _Number | None = None
 
-    sm4_key_type: int | None = None
-    sm4_generate: int | None = None
-    sm4_ecb: int | None = None
-    sm4_cbc: int | None = None
-    sm4_gcm: int | None = None
+    sm4_key_type: _Number | None = None
+    sm4_generate: _Number | None = None
+    sm4_ecb: _Number | None = None
+    sm4_cbc: _Number | None = None
+    sm4_gcm: _Number | None = None
     """With CK_GCM_PARAMS (PKCS#11 v2.40 §2.12.4)."""
 
-    moving_wrap: int | None = None
+    moving_wrap: _Number | None = None
     """CKM that wraps keys under an AES-256 key: CKM_AES_KEY_WRAP_PAD or the vendor's number for it. ``None``: keys are
     moved between machines by the vendor's own tools."""
-    moving_transport: int | None = None
+    moving_transport: _Number | None = None
     """CKM that brings the AES key in: CKM_RSA_PKCS_OAEP."""
 
     proof_session_keys: bool = True
     """Trial keys may be made for one session. Otherwise the first real key that is used proves the machine."""
 
-    errors_full: tuple[int, ...] = ()
+    errors_full: tuple[_Number, ...] = ()
     """Vendor's own codes for a full store."""
-    errors_locked: tuple[int, ...] = ()
+    errors_locked: tuple[_Number, ...] = ()
     """Vendor's own codes for a locked PIN."""
-    errors_sessions: tuple[int, ...] = ()
+    errors_sessions: tuple[_Number, ...] = ()
     """Vendor's own codes for no free session."""
 
     @property
@@ -178,13 +182,16 @@ def parse_profile(text: str, *, file: str) -> VendorProfile:
         MalformedError: ``hsm.profile.malformed``, naming the first thing that is wrong.
     """
     try:
-        return _FORM.validate_python(_flatten(tomllib.loads(text)))
+        profile = _FORM.validate_python(_flatten(tomllib.loads(text)))
     except tomllib.TOMLDecodeError as error:
         raise _malformed(file, str(error)) from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]).replace("_", ".", 1)
         raise _malformed(file, f"{place}: {first['msg']}") from error
+    if profile.name == AUTO:
+        raise _malformed(file, f"name: {AUTO} stands for the choice among all")
+    return profile
 
 
 def _flatten(tables: dict[str, Any]) -> dict[str, Any]:

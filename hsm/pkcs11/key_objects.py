@@ -245,6 +245,19 @@ class KeyObjects:
         """Make an RSA pair that lives as long as the session, to receive one wrapping key."""
         return session.generate_keypair(KeyType.RSA, _TRANSPORT_BITS, store=False, capabilities=_WRAPPING)
 
+    def store_transport_pair(self, session: Session, reference: KeyReference) -> Any:
+        """Make an RSA pair that stays, to receive wrapping keys; its public object."""
+        public, _ = session.generate_keypair(
+            KeyType.RSA,
+            _TRANSPORT_BITS,
+            id=reference.key_id,
+            label=reference.label,
+            store=True,
+            capabilities=_WRAPPING,
+            private_template={Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False},
+        )
+        return public
+
     def transport_public_key(self, session: Session, public_key_der: bytes) -> Any:
         """The other machine's transport key as an object of this session."""
         template: dict[Attribute, Any] = {

@@ -237,6 +237,30 @@ class Pkcs11Machine:
 
         self._connection.run(receive)
 
+    def make_transport_key(self, reference: KeyReference) -> bytes:
+        """Make an RSA pair that stays."""
+        self._demand_moving()
+        connection = self._connection
+
+        def make(lane: Lane) -> bytes:
+            found = connection.find_all(lane, reference, _PUBLIC)
+            if not found or not connection.find_all(lane, reference, _PRIVATE):
+                found = [connection.objects.store_transport_pair(lane.session, reference)]
+            return connection.objects.public_key_der(found[0], KeyAlgorithm.RSA_3072)
+
+        return connection.run(make)
+
+    def unwrap_wrapping_key(self, reference: KeyReference, transport: KeyReference, wrapped: bytes) -> None:
+        """Take a wrapping key in that was sent under a transport key of this machine."""
+        self._demand_moving()
+        connection = self._connection
+        with _invalid_import():
+            connection.run(
+                lambda lane: connection.objects.unwrap_wrapping_key(
+                    connection.key(lane, transport, _PRIVATE), reference, wrapped
+                )
+            )
+
     def wrap(self, key: KeyReference, wrapping_key: KeyReference) -> bytes:
         """A private or secret key under the wrapping key."""
         self._demand_moving()
@@ -263,7 +287,8 @@ class Pkcs11Machine:
             objects.store_public(lane.session, key.reference, key.algorithm, key.public_key_der)
             return self._sign(lane, private, key.algorithm, [_TRIAL_DIGEST])[0]
 
-        signature = self._connection.run(unwrap)
+        with _invalid_import():
+            signature = self._connection.run(unwrap)
         if not verify.verify_digest(key.public_key_der, key.algorithm.signature, _TRIAL_DIGEST, signature):
             self.destroy(key.reference)
             raise InternalError(
@@ -413,3 +438,16 @@ def _unreadable(error: InternalError, sentence: str) -> Exception:
     if isinstance(error.__cause__, _UNREADABLE):
         return MalformedError(sentence, code="hsm.cipher.invalid")
     return error
+
+
+@contextmanager
+def _invalid_import() -> Iterator[None]:
+    """What comes in wrapped is somebody else's work: where the token cannot read it, that is no error of ours."""
+    try:
+        yield
+    except InternalError as error:
+        if isinstance(error.__cause__, _UNREADABLE_IMPORTS):
+            raise MalformedError(
+                "What was sent cannot be unwrapped: it was changed, or is under another key.", code="hsm.import.invalid"
+            ) from error
+        raise

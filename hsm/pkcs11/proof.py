@@ -111,13 +111,15 @@ def prove(
 
 
 def _fitting(lane: Lane, offered: frozenset[int], profiles: Iterable[VendorProfile]) -> str:
-    """The name of a profile whose SM2 trials the machine passes; empty when there is none."""
+    """The name of the profile that passes most trials, SM2 among them; empty when there is none."""
+    passed: dict[str, int] = {}
     for profile in profiles:
         if profile.sm2_sign_digest is not None:
             with suppress(_WrongAnswerError, PKCS11Error):
-                if Trial.SM2_SIGN in _Trials(lane, profile, offered).sm2():
-                    return profile.name
-    return ""
+                trials = _Trials(lane, profile, offered).vendors_own()
+                passed[profile.name] = len(trials) if Trial.SM2_SIGN in trials else 0
+    best = max(passed, key=lambda name: passed[name], default="")
+    return best if passed.get(best) else ""
 
 
 class _Trials:
@@ -130,13 +132,13 @@ class _Trials:
     def run(self) -> list[Trial]:
         passed = [*self.random()]
         if self._profile.proof_session_keys:
-            if self._profile.sm2_sign_digest is not None:
-                passed += self.sm2()
-            passed += self.rsa()
-            passed += self.ecdsa()
-            if self._profile.sm4_key_type is not None:
-                passed += self.sm4()
+            passed += [*self.vendors_own(), *self.rsa(), *self.ecdsa()]
         return passed
+
+    def vendors_own(self) -> list[Trial]:
+        """What a profile has numbers for."""
+        passed = self.sm2() if self._profile.sm2_sign_digest is not None else []
+        return passed + (self.sm4() if self._profile.sm4_key_type is not None else [])
 
     def random(self) -> Iterator[Trial]:
         draws = [bytes(self._lane.session.generate_random(256)) for _ in range(2)]

@@ -6,13 +6,11 @@ from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 
-from hsm.core.profiles import VendorProfile, match_profile, parse_profile
+from hsm.core.profiles import AUTO, VendorProfile, match_profile, parse_profile
 from trustcore.errors import MalformedError, NotFoundError
 
-__all__ = ["AUTO", "VendorBook", "packaged_profiles"]
+__all__ = ["VendorBook", "packaged_profiles"]
 
-AUTO = "auto"
-"""Choose by what the module says of itself."""
 _LARGEST_FILE_BYTES = 65536
 
 
