@@ -302,7 +302,7 @@ class HsmService:
 
     def _status(self, record: KeyRecord) -> KeyStatus:
         unwritten = self._meter.unwritten(record.label)
-        return key_status(record, machines=self._pool.names, unwritten=unwritten)
+        return key_status(record, machines=self._keymaker.copies.reach(record.machines), unwritten=unwritten)
 
     def _pair(self, uri: str) -> KeyRecord:
         record = self._register.by_uri(uri)

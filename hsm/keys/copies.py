@@ -1,6 +1,6 @@
 """The same key in every machine: copied under the wrapping key, sealed when all have it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import partial
 
@@ -36,6 +36,10 @@ class Copies:
     def leave(self, machine: str) -> bool:
         """Whether keys that this machine makes go to others: it gives and takes keys, and so does another one."""
         return machine in self._replicating and len(self._replicating) > 1
+
+    def reach(self, holders: Collection[str]) -> tuple[str, ...]:
+        """Machines that a key in ``holders`` is copied to; none when only a vendor's own tools move it."""
+        return self._replicating if any(self.leave(name) for name in holders) else ()
 
     def spread(self, record: KeyRecord, holders: list[str]) -> list[str]:
         """Copy a key to every machine that answers and lacks it; all holders, the old ones first."""

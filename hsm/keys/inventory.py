@@ -28,7 +28,7 @@ class KeyStatus:
     machines: tuple[str, ...]
     """Machines that hold it; of a destroyed key those that have not confirmed its destruction."""
     missing: tuple[str, ...]
-    """Configured machines that do not hold it."""
+    """Machines that are still to get it."""
     sealed: bool
     """It can leave no machine any more."""
     exportable: bool
@@ -50,7 +50,7 @@ def key_status(record: KeyRecord, *, machines: Collection[str], unwritten: int) 
 
     Args:
         record: the key.
-        machines: names of the configured machines.
+        machines: names of the machines that should hold it.
         unwritten: uses that this process has counted beyond the record.
     """
     assert record.created_at is not None

@@ -158,11 +158,14 @@ class KeyMaker:
         ) from last
 
     def _candidates(self, label: str) -> tuple[str, ...]:
-        """Machines to make a key in, the least busy first; only those that were set up for it, where some were."""
+        """Machines to make a key in, the best first; only those that were set up for it, where some were.
+
+        The best are those that give copies of it to others, and of these the least busy.
+        """
         ready = self._pool.by_readiness()
         expecting = tuple(name for name in ready if self._pool.machine(name).expects(label))
         if expecting or not any(self._pool.machine(name).expects(label) for name in self._pool.names):
-            return expecting or ready
+            return expecting or tuple(sorted(ready, key=lambda name: not self.copies.leave(name)))
         return ()
 
     def _search(self, record: KeyRecord) -> tuple[bytes | None, list[str], bool]:

@@ -13,6 +13,7 @@ What SDF has not, and how the driver does without:
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -39,6 +40,8 @@ __all__ = ["SdfMachine"]
 
 _T = TypeVar("_T")
 _TRIAL_RANDOM_BYTES = 32
+_FRESH_SECONDS = 5.0
+"""For so long a pair that was not there is not looked for again when many keys are asked for in turn."""
 _BACKUP = "use the vendor's backup for that"
 _log = structlog.get_logger(__name__)
 
@@ -52,19 +55,28 @@ class SdfMachine:
         find_library: says what to load; called at the first connection, so that a missing library is one machine's
             error.
         pairs: the book of pairs.
+        monotonic: seconds that never go back.
     """
 
     replicates = False
 
     def __init__(
-        self, settings: MachineSettings, *, pool: HsmSettings, find_library: Callable[[], Path], pairs: Pairs
+        self,
+        settings: MachineSettings,
+        *,
+        pool: HsmSettings,
+        find_library: Callable[[], Path],
+        pairs: Pairs,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         assert settings.sdf is not None
         self.name = settings.name
         self._sdf = settings.sdf
         self._find_library = find_library
         self._pairs = pairs
+        self._monotonic = monotonic
         self._survey = Survey()
+        self._looked_at = -_FRESH_SECONDS
         self._proved: set[bytes] = set()
         self._lock = threading.Lock()
         self._info: MachineInfo | None = None
@@ -170,7 +182,7 @@ class SdfMachine:
     def adopt(self, key: MachineKey) -> bool:
         """Whether a declared index holds this very pair, as it does after the vendor cloned the machine."""
         with self._sessions.borrow() as lane:
-            if self._known(key.public_key_der) is None:
+            if self._known(key.public_key_der) is None and self._monotonic() > self._looked_at + _FRESH_SECONDS:
                 self._look_again(lane)
             pair = self._known(key.public_key_der)
             if pair is None or pair.algorithm is not key.algorithm:
@@ -207,6 +219,14 @@ class SdfMachine:
         self._cannot("send wrapping keys", _BACKUP)
 
     def receive_wrapping_key(self, reference: KeyReference, send: Callable[[bytes], bytes]) -> None:
+        """Not with SDF."""
+        self._cannot("receive wrapping keys", _BACKUP)
+
+    def make_transport_key(self, reference: KeyReference) -> bytes:
+        """Not with SDF."""
+        self._cannot("make transport keys", _BACKUP)
+
+    def unwrap_wrapping_key(self, reference: KeyReference, transport: KeyReference, wrapped: bytes) -> None:
         """Not with SDF."""
         self._cannot("receive wrapping keys", _BACKUP)
 
@@ -293,6 +313,7 @@ class SdfMachine:
         if any(before.get(place, public_key_der) != public_key_der for place, public_key_der in found.places().items()):
             self._sessions.forget_rights()
         self._survey = found
+        self._looked_at = self._monotonic()
 
     def _known(self, public_key_der: bytes) -> Pair | None:
         found = self._survey
