@@ -97,6 +97,7 @@ class MachineOperations:
         if news:
             detail = f"The encryption machine {name} was taken out for maintenance by {actor}."
             self.event_log.of_machine(name, EventKind.DRAINED, detail)
+            self.event_log.flush()
         self._pool.drain(name)
 
     def resume(self, name: str, actor: str) -> None:
@@ -113,6 +114,7 @@ class MachineOperations:
         if news:
             detail = f"The encryption machine {name} was given back after maintenance by {actor}."
             self.event_log.of_machine(name, EventKind.RESUMED, detail)
+            self.event_log.flush()
         self._pool.resume(name)
 
     def probe(self, name: str) -> None:
