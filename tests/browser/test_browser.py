@@ -40,6 +40,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "XINYIN_CHANGED": str(folder / "changed.ofd"),
             "XINYIN_USERNAME": "operator",
             "XINYIN_PASSWORD": passwords[passwords.index("operator") + 1],
+            "XINYIN_ADMIN_PASSWORD": passwords[passwords.index("admin") + 1],
             "XINYIN_NEW_PASSWORD": "correct horse battery staple",
             "XINYIN_CHROMIUM": chromium,
             "XINYIN_PICTURES": str(folder),
@@ -74,6 +75,15 @@ def test_an_operator_logs_in_by_keyboard_suspends_and_logs_out(walked: dict[str,
     assert seen["licences"]["heading"] == "电子证照"
     assert seen["suspended"]["badge"] == "已暂扣"
     assert seen["logged-out"]["heading"] == "登录"
+
+
+def test_a_machine_is_taken_out_and_given_back_and_the_page_tells_by_itself(walked: dict[str, Any]) -> None:
+    seen = walked["seen"]
+    assert seen["machines"]["heading"] == "加密机"
+    assert "machine-2" in seen["drained"]["heading"]
+    assert {"停用维护", "交还使用", "恢复"} <= set(seen["resumed"]["events"])
+    assert seen["keys"]["heading"] == "密钥"
+    assert seen["approvals"]["heading"] == "Approvals"
 
 
 def test_nothing_overflows_the_screen_and_no_policy_is_broken(walked: dict[str, Any]) -> None:
