@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from trustcore.asn1 import encoder
 from trustcore.crypto import sm2
 from trustcore.crypto.native.library import NativeSm2, RawSignature
+from trustcore.crypto.sm2_signature import strictly_raw
 from trustcore.errors import InternalError, MalformedError
 from trustcore.native import package_sources
 
@@ -182,14 +183,14 @@ def test_many_signatures_are_told_apart_in_one_call(engine: str, request: pytest
     ],
 )
 def test_anything_but_the_one_der_form_is_no_signature(signature_der: bytes) -> None:
-    assert sm2._strictly_raw(signature_der) is None
+    assert strictly_raw(signature_der) is None
 
 
 def test_the_one_der_form_is_read_whatever_the_lengths_of_the_numbers() -> None:
     for r in (1, 127, 128, 255, 256, 1 << 247, (1 << 255) - 1, 1 << 255, sm2.ORDER - 1):
         for s in (1, 1 << 200, sm2.ORDER - 1):
             signature_der = encoder.sequence(encoder.integer(r), encoder.integer(s))
-            assert sm2._strictly_raw(signature_der) == sm2.signature_to_raw(signature_der)
+            assert strictly_raw(signature_der) == sm2.signature_to_raw(signature_der)
 
 
 def test_without_a_compiler_libcrypto_goes_on_and_the_log_says_why(

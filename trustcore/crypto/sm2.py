@@ -26,6 +26,7 @@ from trustcore.crypto.algorithms import EC_PUBLIC_KEY, SM2_CURVE
 from trustcore.crypto.digests import sm3
 from trustcore.crypto.libcrypto import ffi, libcrypto
 from trustcore.crypto.native.library import NativeSm2, RawSignature
+from trustcore.crypto.sm2_signature import ORDER, signature_to_der, signature_to_raw, strictly_raw
 from trustcore.errors import InternalError, MalformedError
 
 __all__ = [
@@ -52,8 +53,6 @@ __all__ = [
 
 DEFAULT_ID = b"1234567812345678"
 """The signer's distinguishing identifier where nothing else was agreed (GM/T 0009-2012 §10)."""
-ORDER = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
-"""n, the order of the base point (GB/T 32918.5-2017 §2)."""
 
 _P = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFF
 _A = _P - 3
@@ -65,9 +64,6 @@ _T = TypeVar("_T")
 _SIZE = 32
 _POINT_SIZE = 65
 _UNCOMPRESSED = 4
-_ORDER_OCTETS = ORDER.to_bytes(_SIZE, "big")
-_LONGEST_DER = 72
-"""In octets, of a signature: two integers of 33 and their heads."""
 _LONGEST_REMEMBERED = 256
 """In octets, of a public key that is kept read; an SM2 key has 91."""
 _log = structlog.get_logger(__name__)
@@ -113,31 +109,6 @@ def message_digest(public_point: bytes, message: bytes, identifier: bytes = DEFA
     return sm3(z_value(public_point, identifier) + message)
 
 
-def _scalars(signature_der: bytes) -> tuple[int, int]:
-    try:
-        node = parse(signature_der).expect(0x30)
-        r, s = (child.integer() for child in node.children)
-    except ValueError as error:
-        raise MalformedError("an SM2 signature is a SEQUENCE of two integers", code="crypto.sm2.signature") from error
-    return r, s
-
-
-def signature_to_raw(signature_der: bytes) -> bytes:
-    """64 bytes r ‖ s. Raises ``MalformedError`` for anything but two integers in range."""
-    r, s = _scalars(signature_der)
-    if not (0 < r < ORDER and 0 < s < ORDER):
-        raise MalformedError("r or s of an SM2 signature is out of range", code="crypto.sm2.signature")
-    return r.to_bytes(_SIZE, "big") + s.to_bytes(_SIZE, "big")
-
-
-def signature_to_der(signature_raw: bytes) -> bytes:
-    """DER of 64 bytes r ‖ s, as machines answer them."""
-    if len(signature_raw) != 2 * _SIZE:
-        raise MalformedError("a raw SM2 signature is 64 bytes", code="crypto.sm2.signature")
-    r, s = (int.from_bytes(part, "big") for part in (signature_raw[:_SIZE], signature_raw[_SIZE:]))
-    return encoder.sequence(encoder.integer(r), encoder.integer(s))
-
-
 def verify(public_point: bytes, message: bytes, signature_der: bytes, identifier: bytes = DEFAULT_ID) -> bool:
     """Whether the signature over ``message`` is right (GB/T 32918.2-2016 §7.1). Malformed signatures are wrong."""
     return verify_digest(public_point, message_digest(public_point, message, identifier), signature_der)
@@ -145,11 +116,12 @@ def verify(public_point: bytes, message: bytes, signature_der: bytes, identifier
 
 def verify_digest(public_point: bytes, e: bytes, signature_der: bytes) -> bool:
     """Whether the signature over e is right; e is 32 bytes. Raises ``MalformedError`` for a key off the curve."""
-    signature_raw = _strictly_raw(signature_der)
+    signature_raw = strictly_raw(signature_der)
     if signature_raw is None or len(e) != _SIZE:
         return False
-    if _native is not None:
-        return _native.verify(RawSignature(public_point, e, signature_raw))
+    native = _native
+    if native is not None:
+        return native.verify(RawSignature(public_point, e, signature_raw))
     return _with_public_key(public_point, lambda ctx: _evp_verify(ctx, e, signature_der))
 
 
@@ -163,34 +135,13 @@ class Signed(NamedTuple):
 
 def verify_digests(items: Sequence[Signed]) -> list[bool]:
     """The same for many at once, with the interpreter's lock released; one key off the curve raises for all."""
-    if _native is None:
+    native = _native
+    if native is None:
         return [verify_digest(*item) for item in items]
-    raw = [_strictly_raw(item.signature_der) if len(item.e) == _SIZE else None for item in items]
+    raw = [strictly_raw(item.signature_der) if len(item.e) == _SIZE else None for item in items]
     well_formed = [RawSignature(item.public_point, item.e, r) for item, r in zip(items, raw, strict=True) if r]
-    answers = iter(_native.verify_many(well_formed))
+    answers = iter(native.verify_many(well_formed))
     return [r is not None and next(answers) for r in raw]
-
-
-def _strictly_raw(signature_der: bytes) -> bytes | None:
-    """64 bytes r ‖ s, or nothing unless the octets are the one DER form of two integers in [1, n−1].
-
-    Where the integers lie is read without care, because what is found must then encode to the very octets.
-    """
-    if len(signature_der) > _LONGEST_DER or len(signature_der) < 4:
-        return None
-    end = 4 + signature_der[3]
-    r, s = (part[-_SIZE:].rjust(_SIZE, b"\x00") for part in (signature_der[4:end], signature_der[end + 2 :]))
-    if not all(bytes(_SIZE) < number < _ORDER_OCTETS for number in (r, s)):
-        return None
-    content = _der_integer(r) + _der_integer(s)
-    return r + s if signature_der == bytes((0x30, len(content))) + content else None
-
-
-def _der_integer(positive: bytes) -> bytes:
-    shortest = positive.lstrip(b"\x00")
-    if shortest[0] & 0x80:
-        shortest = b"\x00" + shortest
-    return bytes((0x02, len(shortest))) + shortest
 
 
 _native: NativeSm2 | None = None
