@@ -15,6 +15,7 @@ from hsm.events import EventLog
 from hsm.keys.activation import sharing_facts
 from hsm.keys.approvals import Approvals
 from hsm.keys.ceremony import Ceremonies, new_key
+from hsm.keys.envelope import DataKeys
 from hsm.keys.inventory import KeyStatus, key_status
 from hsm.keys.keeping import KeyKeeping
 from hsm.keys.making import SYSTEM, KeyMaker
@@ -71,6 +72,8 @@ class HsmService:
 
     ceremonies: Ceremonies
     """Key ceremonies; put there by :func:`open_hsm`, because they use this service."""
+    data_keys: DataKeys
+    """Keys for data at rest; likewise."""
 
     def __init__(
         self, database: Database, pool: Pool, settings: Sequence[MachineSettings], keymaker: KeyMaker,
@@ -362,6 +365,7 @@ def open_hsm(
         keymaker = KeyMaker(database, pool, approvals=approvals, clock=clock, random=random, lock=lock)
         keeping = KeyKeeping(database, pool, approvals=approvals, clock=clock, lock=lock, announce=events.of_key)
         service = HsmService(database, pool, machines, keymaker, keeping, operations=operations)
+        service.data_keys = DataKeys(database, service, clock=clock)
         service.ceremonies = Ceremonies(
             database,
             pool,

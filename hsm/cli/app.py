@@ -12,6 +12,7 @@ from rich.table import Table
 
 from hsm.cli.activation import OpenActivation, add_activation_commands
 from hsm.cli.ceremony import add_ceremony_commands
+from hsm.cli.data_keys import add_data_key_commands
 from hsm.cli.machines import add_machine_commands
 from hsm.service import HsmService, KeyStatus, SelfTestResult
 
@@ -33,6 +34,7 @@ def build_cli(open_service: OpenService, open_activation: OpenActivation | None 
 
     add_machine_commands(app, open_service)
     add_ceremony_commands(app, open_service)
+    add_data_key_commands(app, open_service)
     if open_activation is not None:
         add_activation_commands(app, open_activation)
 
