@@ -19,7 +19,7 @@ from trustapp.adapters import LicenceSeals
 from trustapp.settings import Settings
 from trustcore.database import Database
 from trustcore.errors import BusyError
-from trustcore.protection import FieldCipher, open_field_cipher
+from trustcore.protection import FIELD_KEY, FieldCipher, open_field_cipher
 
 __all__ = ["DEPARTMENT_SEAL", "Suite", "now", "open_database", "open_suite"]
 
@@ -87,7 +87,7 @@ def open_suite(settings: Settings) -> Iterator[Suite]:
 def _suite(settings: Settings, database: Database, hsm: HsmService) -> Suite:
     ca = CaService(database, hsm, now, settings.ca)
     seals = SealService(database, hsm, ca, ca, clock=now, settings=settings.seal)
-    cipher = open_field_cipher(database, hsm, now)
+    cipher = open_field_cipher(database, hsm, now, versions=hsm.data_keys.ring(FIELD_KEY))
     licences = LicenceService(
         database=database,
         seals=LicenceSeals(seals),
