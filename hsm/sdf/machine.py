@@ -85,6 +85,7 @@ class SdfMachine:
             load=self._load,
             prove=self._prove_connection,
             pin_file=settings.pin_file,
+            pin_shares=settings.pin_shares,
             limit=pool.sessions_per_machine,
             wait_seconds=pool.session_wait.total_seconds(),
         )

@@ -10,12 +10,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from hsm.machine import SessionCounts
+from hsm.pins import read_pin
 from hsm.sdf.failures import PASSWORD_CODES, SdfError, password_error, translate
 from hsm.sdf.library import Handle, SdfLibrary
-from trustcore.errors import BusyError, NotFoundError, TrustError
+from trustcore.errors import BusyError, TrustError
 
 __all__ = ["Connection", "Lane", "SdfSessions"]
 
@@ -56,6 +55,7 @@ class SdfSessions:
         load: loads the library; raises errors that name the remedy.
         prove: looks at a new connection before anybody uses it; raises what makes it useless.
         pin_file: the password of the private keys, read when a session needs it and not kept.
+        pin_shares: whether custodians unlock it, so that the file is there only while the machine is activated.
         limit: number of sessions.
         wait_seconds: how long to wait for a free one.
     """
@@ -67,6 +67,7 @@ class SdfSessions:
         load: Callable[[], SdfLibrary],
         prove: Callable[[Lane], None],
         pin_file: Path,
+        pin_shares: bool,
         limit: int,
         wait_seconds: float,
     ) -> None:
@@ -74,6 +75,7 @@ class SdfSessions:
         self._load = load
         self._prove = prove
         self._pin_file = pin_file
+        self._pin_shares = pin_shares
         self._limit = limit
         self._wait_seconds = wait_seconds
         self._free = threading.BoundedSemaphore(limit)
@@ -153,7 +155,7 @@ class SdfSessions:
             lane.rights.clear()
         if index in lane.rights:
             return
-        password = self._read_password()
+        password = read_pin(self._machine, self._pin_file, shared=self._pin_shares)
         mark = hashlib.sha256(password.get_secret_value().encode()).digest()
         if self._refused.get(index) == mark:
             raise password_error(self._machine, index)
@@ -254,14 +256,3 @@ class SdfSessions:
             code="hsm.machine.busy",
             machine=self._machine,
         )
-
-    def _read_password(self) -> SecretStr:
-        try:
-            return SecretStr(self._pin_file.read_text().strip())
-        except OSError as error:
-            raise NotFoundError(
-                f"The PIN file of the encryption machine {self._machine} cannot be read; restore it or correct the "
-                "setting.",
-                code="hsm.pin.missing",
-                machine=self._machine,
-            ) from error
