@@ -24,12 +24,22 @@ from hsm.settings import MachineSettings
 from trustcore.errors import BusyError, InternalError, NotFoundError
 from trustcore.locks import file_lock
 
-__all__ = ["configuration_file", "machine_source", "module_cache", "prepare", "software_machines", "start_lock"]
+__all__ = [
+    "configuration_file",
+    "is_full",
+    "machine_source",
+    "module_cache",
+    "prepare",
+    "software_machines",
+    "start_lock",
+]
 
 _COUNT = 3
 _PIN_ALPHABET = string.ascii_letters + string.digits
 _PIN_LENGTH = 24
 _LABEL_BYTES = 32
+_ROOM_BYTES = 32 * 1024
+"""What a key pair takes, generously."""
 _INIT_TOKEN_POSITION = 9
 """C_InitToken in CK_FUNCTION_LIST (PKCS#11 v2.40 §3.6), counted from C_Initialize = 0."""
 
@@ -56,6 +66,14 @@ def configuration_file(data_dir: Path) -> Path:
 def module_cache(data_dir: Path) -> Path:
     """Where the compiled module of this data folder is."""
     return data_dir / "cache"
+
+
+def is_full(data_dir: Path, token: str) -> bool:
+    """Whether the disk has no room for another key pair in this token."""
+    try:
+        return shutil.disk_usage(data_dir / "tokens" / "store" / token).free < _ROOM_BYTES
+    except OSError:
+        return False
 
 
 def start_lock(data_dir: Path) -> Path:

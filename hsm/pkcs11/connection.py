@@ -36,6 +36,7 @@ class Connection:
         vendors: the profiles to choose from.
         find_source: says what to load; called at the first connection, so that a missing module is one machine's error.
         start_lock: file that serialises loading and login over all processes of this host.
+        is_full: whether the machine's store has no room, where that can be seen from here.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Connection:
         vendors: VendorBook,
         find_source: Callable[[], ModuleSource],
         start_lock: Path,
+        is_full: Callable[[], bool],
     ) -> None:
         self.name = settings.name
         self._token_label = settings.token
@@ -56,7 +58,7 @@ class Connection:
         self._find_source = find_source
         self._module: LoadedModule | None = None
         self._loading = threading.Lock()
-        self._failures = Failures(settings.name)
+        self._failures = Failures(settings.name, is_full)
         self._failures.profile = self._profile
         self.proved: frozenset[str] = frozenset()
         """What the last proof covered, and what real keys have proved since."""

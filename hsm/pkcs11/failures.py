@@ -1,5 +1,7 @@
 """What the errors of PKCS#11 mean for whoever asked."""
 
+from collections.abc import Callable
+
 import pkcs11
 from pkcs11 import PKCS11Error
 
@@ -39,6 +41,16 @@ _REQUEST_AT_FAULT = (
     pkcs11.WrappedKeyLenRange,
 )
 """Errors that another machine would answer with too. Everything else is the machine's own trouble."""
+
+_REASONS: dict[type[PKCS11Error], str] = {
+    pkcs11.MechanismInvalid: "the mechanism is unknown to it",
+    pkcs11.MechanismParamInvalid: "the mechanism takes another parameter",
+    pkcs11.KeyTypeInconsistent: "the mechanism does not go with the key",
+    pkcs11.KeyUnextractable: "the key may not leave it",
+    pkcs11.TokenWriteProtected: "its token is write-protected",
+    pkcs11.SessionReadOnly: "its token is write-protected",
+}
+"""Errors of the request in words; the others go by the name that PKCS#11 gives them."""
 
 _SESSION_LOST = (
     CryptokiNotInitializedError,
@@ -83,10 +95,12 @@ class Failures:
 
     Args:
         machine: its name, for messages.
+        is_full: whether its store has no room, where that can be seen from here: SoftHSM calls it CKR_FUNCTION_FAILED.
     """
 
-    def __init__(self, machine: str) -> None:
+    def __init__(self, machine: str, is_full: Callable[[], bool]) -> None:
         self._machine = machine
+        self._is_full = is_full
         self.profile: VendorProfile | None = None
         """Whose codes are spoken, once that is known."""
 
@@ -113,8 +127,7 @@ class Failures:
 
     def translate(self, error: PKCS11Error) -> TrustError:
         """Our error for one of PKCS#11, without the text of the library."""
-        code = vendor_code(error)
-        if isinstance(error, pkcs11.DeviceMemory) or (self.profile and code in self.profile.errors_full):
+        if self._says_full(error):
             return MachineFullError(self._machine)
         if self.is_session_refused(error):
             return BusyError(
@@ -123,17 +136,22 @@ class Failures:
                 code="hsm.machine.busy",
                 machine=self._machine,
             )
-        if isinstance(error, pkcs11.MechanismInvalid | pkcs11.MechanismParamInvalid):
-            return self._refused("the mechanism is unknown to it", "does its vendor profile fit?")
         if isinstance(error, _REQUEST_AT_FAULT):
-            return self._refused(type(error).__name__, "does its vendor profile fit?")
-        if code is not None:
-            return MachineDownError(self._machine, f"vendor's error 0x{code:08X}")
-        return MachineDownError(self._machine, type(error).__name__)
+            reason = next((why for kind, why in _REASONS.items() if isinstance(error, kind)), type(error).__name__)
+            return self._refused(reason)
+        code = vendor_code(error)
+        return MachineDownError(self._machine, type(error).__name__ if code is None else f"vendor's error 0x{code:08X}")
 
-    def _refused(self, reason: str, remedy: str) -> InternalError:
+    def _says_full(self, error: PKCS11Error) -> bool:
+        if isinstance(error, pkcs11.DeviceMemory):
+            return True
+        if self.profile is not None and vendor_code(error) in self.profile.errors_full:
+            return True
+        return isinstance(error, pkcs11.FunctionFailed | pkcs11.GeneralError) and self._is_full()
+
+    def _refused(self, reason: str) -> InternalError:
         return InternalError(
-            f"The encryption machine {self._machine} refuses the request: {reason}; {remedy}",
+            f"The encryption machine {self._machine} refuses the request: {reason}; does its vendor profile fit?",
             code="hsm.machine.refused",
             machine=self._machine,
             reason=reason,

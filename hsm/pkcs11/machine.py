@@ -1,7 +1,8 @@
 """The driver of machines that speak PKCS#11."""
 # ruff: noqa: ANN401 - python-pkcs11 makes the classes of objects at run time, from their attributes
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from hsm.settings import HsmSettings, MachineSettings
 from hsm.vendors import VendorBook
 from trustcore.crypto import verify
 from trustcore.crypto.algorithms import KeyAlgorithm
-from trustcore.errors import InternalError, MalformedError
+from trustcore.errors import InternalError, MalformedError, TrustError
 
 __all__ = ["Pkcs11Machine"]
 
@@ -37,6 +38,7 @@ _UNREADABLE = (
     pkcs11.EncryptedDataInvalid,
     pkcs11.EncryptedDataLenRange,
 )
+_UNREADABLE_IMPORTS = (*_UNREADABLE, pkcs11.WrappedKeyInvalid, pkcs11.WrappedKeyLenRange)
 _ASK_THE_VENDOR = "ask its vendor, or use another machine"
 
 
@@ -49,6 +51,7 @@ class Pkcs11Machine:
         vendors: the profiles to choose from.
         find_source: says what to load; called at the first connection, so that a missing module is one machine's error.
         start_lock: file that serialises loading and login over all processes of this host.
+        is_full: whether the machine's store has no room, where that can be seen from here.
     """
 
     def __init__(
@@ -59,10 +62,11 @@ class Pkcs11Machine:
         vendors: VendorBook,
         find_source: Callable[[], ModuleSource],
         start_lock: Path,
+        is_full: Callable[[], bool] = lambda: False,
     ) -> None:
         self.name = settings.name
         self._connection = Connection(
-            settings, pool=pool, vendors=vendors, find_source=find_source, start_lock=start_lock
+            settings, pool=pool, vendors=vendors, find_source=find_source, start_lock=start_lock, is_full=is_full
         )
 
     def __repr__(self) -> str:
@@ -254,7 +258,7 @@ class Pkcs11Machine:
         """Take a wrapping key in that was sent under a transport key of this machine."""
         self._demand_moving()
         connection = self._connection
-        with _invalid_import():
+        with self._reading_an_import():
             connection.run(
                 lambda lane: connection.objects.unwrap_wrapping_key(
                     connection.key(lane, transport, _PRIVATE), reference, wrapped
@@ -287,7 +291,7 @@ class Pkcs11Machine:
             objects.store_public(lane.session, key.reference, key.algorithm, key.public_key_der)
             return self._sign(lane, private, key.algorithm, [_TRIAL_DIGEST])[0]
 
-        with _invalid_import():
+        with self._reading_an_import():
             signature = self._connection.run(unwrap)
         if not verify.verify_digest(key.public_key_der, key.algorithm.signature, _TRIAL_DIGEST, signature):
             self.destroy(key.reference)
@@ -410,6 +414,24 @@ class Pkcs11Machine:
     def _holds_secret(self, reference: KeyReference) -> bool:
         return bool(self._connection.run(lambda lane: self._connection.find_all(lane, reference, _SECRET)))
 
+    @contextmanager
+    def _reading_an_import(self) -> Iterator[None]:
+        """What comes in wrapped is somebody else's work: where the token cannot read it, that is no error of ours.
+
+        SoftHSM, for one, then answers CKR_GENERAL_ERROR; whether that is the machine's own trouble shows by asking it for
+        something else.
+        """
+        try:
+            yield
+        except TrustError as error:
+            if isinstance(error.__cause__, pkcs11.GeneralError | pkcs11.FunctionFailed):
+                self.random(1)
+            elif not isinstance(error.__cause__, _UNREADABLE_IMPORTS):
+                raise
+            raise MalformedError(
+                "What was sent cannot be unwrapped: it was changed, or is under another key.", code="hsm.import.invalid"
+            ) from error
+
     def _demand_algorithm(self, algorithm: KeyAlgorithm) -> None:
         profile = self._connection.profile
         if algorithm is KeyAlgorithm.SM2 and (profile.sm2_generate is None or profile.sm2_sign_digest is None):
@@ -438,16 +460,3 @@ def _unreadable(error: InternalError, sentence: str) -> Exception:
     if isinstance(error.__cause__, _UNREADABLE):
         return MalformedError(sentence, code="hsm.cipher.invalid")
     return error
-
-
-@contextmanager
-def _invalid_import() -> Iterator[None]:
-    """What comes in wrapped is somebody else's work: where the token cannot read it, that is no error of ours."""
-    try:
-        yield
-    except InternalError as error:
-        if isinstance(error.__cause__, _UNREADABLE_IMPORTS):
-            raise MalformedError(
-                "What was sent cannot be unwrapped: it was changed, or is under another key.", code="hsm.import.invalid"
-            ) from error
-        raise

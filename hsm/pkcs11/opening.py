@@ -33,6 +33,14 @@ def pkcs11_machine(machine: MachineSettings, settings: HsmSettings, data_dir: Pa
         locks = vendor is not None and vendor.module_locks
         return vendor_source(machine.name, machine.module, software.module_cache(data_dir), locks=locks)
 
+    def is_full() -> bool:
+        return machine.module == "softgm" and software.is_full(data_dir, machine.token)
+
     return Pkcs11Machine(
-        machine, pool=settings, vendors=vendors, find_source=find_source, start_lock=software.start_lock(data_dir)
+        machine,
+        pool=settings,
+        vendors=vendors,
+        find_source=find_source,
+        start_lock=software.start_lock(data_dir),
+        is_full=is_full,
     )
