@@ -142,11 +142,28 @@ class Machine(Protocol):
     def receive_wrapping_key(self, reference: KeyReference, send: Callable[[bytes], bytes]) -> None:
         """Take a wrapping key in under a transport key made for this one time; ``send`` wraps it."""
 
+    def make_transport_key(self, reference: KeyReference) -> bytes:
+        """Make an RSA pair that stays, for a wrapping key that comes from elsewhere later. Kept when it is there.
+
+        Returns:
+            Its SubjectPublicKeyInfo.
+        """
+
+    def unwrap_wrapping_key(self, reference: KeyReference, transport: KeyReference, wrapped: bytes) -> None:
+        """Take a wrapping key in that was sent under a transport key of this machine.
+
+        Raises ``MalformedError`` (``hsm.import.invalid``) for one that was not.
+        """
+
     def wrap(self, key: KeyReference, wrapping_key: KeyReference) -> bytes:
         """A private key, or an SM4 key, under the wrapping key (CKM_AES_KEY_WRAP_PAD)."""
 
     def unwrap(self, key: MachineKey, wrapping_key: KeyReference, wrapped: bytes) -> None:
-        """Take a private key in, extractable until sealed, and prove that it belongs to the public key."""
+        """Take a private key in, extractable until sealed, and prove that it belongs to the public key.
+
+        Raises ``MalformedError`` (``hsm.import.invalid``) for what is no key under the wrapping key, and
+        ``InternalError`` (``hsm.key.damaged``) for another key than that; nothing stays in the machine then.
+        """
 
     def unwrap_sm4(self, reference: KeyReference, wrapping_key: KeyReference, wrapped: bytes) -> None:
         """Take an SM4 key in, extractable until sealed."""

@@ -19,6 +19,7 @@ from hsm.keys.envelope import DataKeys
 from hsm.keys.inventory import KeyStatus, key_status
 from hsm.keys.keeping import KeyKeeping
 from hsm.keys.making import SYSTEM, KeyMaker
+from hsm.keys.moving import ExportedKey
 from hsm.keys.trial import SelfTestResult, try_key
 from hsm.machine import MachineInfo
 from hsm.opening import open_machine
@@ -28,6 +29,7 @@ from hsm.sdf.pairs import KeptPairs
 from hsm.settings import HsmSettings, MachineSettings
 from hsm.signer import PoolSigner
 from hsm.store import keys as store
+from hsm.store.key_imports import ImportOffer
 from hsm.store.keys import SM4_ALGORITHM, KeyFilter, KeyRecord, NewKey
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.database import Database
@@ -87,6 +89,7 @@ class HsmService:
         self._meter = keeping.meter
         self._acts = keeping.acts
         self._certificates = keeping.certificates
+        self._moves = keeping.moves
         self._approvals = keeping.approvals
         self.operations = operations
 
@@ -269,6 +272,20 @@ class HsmService:
         """Say what a key of the general purpose is for from now on."""
         return self._status(self._acts.assign(label, purpose, actor=actor))
 
+    def begin_import(self, label: str, *, actor: str) -> ImportOffer:
+        """A transport key for a key from elsewhere; see :meth:`hsm.keys.moving.KeyMoves.begin_import`."""
+        return self._moves.begin_import(label, actor=actor)
+
+    def finish_import(self, new: NewKey, public_key_der: bytes, wrapped: bytes, *, actor: str) -> KeyStatus:
+        """Take a wrapped key pair in and prove it; see :meth:`hsm.keys.moving.KeyMoves.finish_import`."""
+        record = self._moves.finish_import(new, public_key_der, wrapped, actor=actor)
+        self._register.remember(record)
+        return self._status(record)
+
+    def export(self, label: str, recipient_key_der: bytes, *, actor: str) -> ExportedKey:
+        """Wrap an exportable key for a recipient's RSA key; see :meth:`hsm.keys.moving.KeyMoves.export`."""
+        return self._moves.export(label, recipient_key_der, actor=actor)
+
     def link_certificate(self, label: str, certificate_der: bytes, *, actor: str = SYSTEM) -> None:
         """Record a certificate over a key; see :meth:`hsm.keys.certificates.KeyCertificates.link`."""
         self._certificates.link(label, certificate_der, actor=actor)
@@ -363,7 +380,16 @@ def open_hsm(
             three_persons=settings.three_persons,
         )
         keymaker = KeyMaker(database, pool, approvals=approvals, clock=clock, random=random, lock=lock)
-        keeping = KeyKeeping(database, pool, approvals=approvals, clock=clock, lock=lock, announce=events.of_key)
+        keeping = KeyKeeping(
+            database,
+            pool,
+            keymaker,
+            approvals=approvals,
+            clock=clock,
+            random=random,
+            lock=lock,
+            announce=events.of_key,
+        )
         service = HsmService(database, pool, machines, keymaker, keeping, operations=operations)
         service.data_keys = DataKeys(database, service, clock=clock)
         service.ceremonies = Ceremonies(

@@ -9,6 +9,8 @@ from hsm.keys.acts import KeyActs
 from hsm.keys.approvals import Approvals
 from hsm.keys.bookkeeping import Bookkeeper
 from hsm.keys.certificates import KeyCertificates
+from hsm.keys.making import KeyMaker
+from hsm.keys.moving import KeyMoves
 from hsm.keys.register import KeyRegister
 from hsm.keys.usage import UsageMeter
 from hsm.pool import Pool
@@ -23,8 +25,10 @@ class KeyKeeping:
     Args:
         database: where everything is.
         pool: the machines.
+        keymaker: makes keys.
         approvals: of two persons.
         clock: aware UTC time.
+        random: makes identifiers.
         lock: file that keeps two processes of this host from making or destroying keys at once.
         announce: told when a key comes near its limit.
     """
@@ -33,9 +37,11 @@ class KeyKeeping:
         self,
         database: Database,
         pool: Pool,
+        keymaker: KeyMaker,
         *,
         approvals: Approvals,
         clock: Callable[[], datetime],
+        random: Callable[[int], bytes],
         lock: Path,
         announce: Callable[[EventKind, str], None],
     ) -> None:
@@ -44,6 +50,9 @@ class KeyKeeping:
         self.meter = UsageMeter(database, self.register, clock=clock, announce=announce, wake=self._wake)
         self.certificates = KeyCertificates(database, self.register, clock=clock, wake=self._wake)
         self.acts = KeyActs(database, pool, self.register, approvals=approvals, clock=clock, lock=lock)
+        self.moves = KeyMoves(
+            database, pool, keymaker, self.register, approvals=approvals, clock=clock, random=random, lock=lock
+        )
         self.bookkeeper = Bookkeeper((self.meter.write, self.certificates.write), at_end=self.meter.give_all_back)
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ machines are found again by their random identifier, and the table says last wha
 A machine that is down at step 3 gets its copy from :meth:`KeyMaker.reconcile`, later.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -38,11 +38,17 @@ from trustcore.errors import BusyError, ConflictError, MalformedError, RejectedE
 from trustcore.locks import file_lock
 from trustcore.signing import KeyPurpose
 
-__all__ = ["SYSTEM", "KeyMaker", "approved_parameters"]
+__all__ = ["SYSTEM", "KeyMaker", "Place", "approved_parameters", "check_new"]
 
 SYSTEM = "system"
 """Who acts when no person is named."""
 _KEY_ID_BYTES = 16
+_DONE = {ApprovalAct.GENERATE: "hsm.key.generated", ApprovalAct.IMPORT: "hsm.key.imported"}
+
+Place = Callable[[KeyRecord, bool], tuple[KeyRecord, list[str]]]
+"""Puts a key that was requested, perhaps by an attempt that died, into a machine: its record with the public key, and
+the machines that hold it."""
+
 _ABANDONED_AFTER = timedelta(minutes=5)
 
 
@@ -85,16 +91,31 @@ class KeyMaker:
             RejectedError: ``hsm.approval.needed`` for a CA key that two persons have not agreed to.
             BusyError: ``hsm.machine.unavailable``; ``hsm.key.in-progress`` while another host makes it.
         """
-        _check(new)
+        agreed = approved_parameters(new)
+        return self.add(new, ApprovalAct.GENERATE, agreed, self._place, actor=actor)
+
+    def add(self, new: NewKey, act: ApprovalAct, agreed: Mapping[str, str], place: Place, *, actor: str) -> KeyRecord:
+        """Bring a key about in one machine and give it to the others; see :meth:`generate` for what is raised.
+
+        Args:
+            new: the key.
+            act: what two persons have to agree to, for a CA key.
+            agreed: exactly what they agree to.
+            place: puts the key into a machine.
+            actor: who asked.
+        """
+        check_new(new)
         with file_lock(self._lock):
             self._check_free(new)
-            approval = self._approvals.demand(
-                ApprovalAct.GENERATE, new.purpose, new.label, approved_parameters(new), actor=actor
-            )
+            approval = self._approvals.demand(act, new.purpose, new.label, agreed, actor=actor)
             record, resumed = self._request(new, approval, actor)
-            record, holders = self._place(record, resumed=resumed)
+            try:
+                record, holders = place(record, resumed)
+            except MalformedError:
+                self._forget(record)
+                raise
             holders = self.copies.spread(record, holders)
-            return self.copies.seal_when_complete(self._finish(record, holders, approval, actor))
+            return self.copies.seal_when_complete(self._finish(record, holders, approval, _DONE[act], actor))
 
     def reconcile(self) -> tuple[str, ...]:
         """Give machines that were away what they missed; returns the labels of the keys that moved."""
@@ -124,7 +145,12 @@ class KeyMaker:
             key_id = self._random(_KEY_ID_BYTES)
             return store.request(session, new, key_id=key_id, uri=uri, at=now, host=node()), False
 
-    def _place(self, record: KeyRecord, *, resumed: bool) -> tuple[KeyRecord, list[str]]:
+    def _forget(self, record: KeyRecord) -> None:
+        """Give the label back: what was to come in under it is no key."""
+        with self._database.transaction() as session:
+            store.forget(session, record.label)
+
+    def _place(self, record: KeyRecord, resumed: bool) -> tuple[KeyRecord, list[str]]:
         """Find or make the key; its record with the public key, and the machines that hold it."""
         if resumed:
             found, holders, asked_all = self._search(record)
@@ -190,7 +216,9 @@ class KeyMaker:
                 session, record.label, at=self._clock(), host=node(), key_id=self._random(_KEY_ID_BYTES)
             )
 
-    def _finish(self, record: KeyRecord, holders: list[str], approval: str | None, actor: str) -> KeyRecord:
+    def _finish(
+        self, record: KeyRecord, holders: list[str], approval: str | None, action: str, actor: str
+    ) -> KeyRecord:
         now = self._clock()
         public_key_der = record.public_key_der
         facts = {"algorithm": record.algorithm, "purpose": record.purpose.value, "machines": " ".join(holders)}
@@ -198,7 +226,7 @@ class KeyMaker:
             facts["public-key-sha256"] = sha256(public_key_der).hex()
         with self._database.transaction() as session:
             record = store.finish(session, record.label, public_key_der=public_key_der, machines=holders, at=now)
-            audit.record(session, at=now, actor=actor, action="hsm.key.generated", subject=record.uri, facts=facts)
+            audit.record(session, at=now, actor=actor, action=action, subject=record.uri, facts=facts)
             self._approvals.finish(session, approval, actor=actor)
             return record
 
@@ -215,10 +243,12 @@ def approved_parameters(new: NewKey) -> dict[str, str]:
     return parameters | {name: str(value) for name, value in bounds.items() if value is not None}
 
 
-def _check(new: NewKey) -> None:
+def check_new(new: NewKey) -> None:
     """Let pass a key that could be used. Raises ``MalformedError`` (``hsm.key.algorithm``, ``hsm.key.bounds``)."""
     if new.algorithm not in {*KeyAlgorithm, *SecretAlgorithm}:
         raise MalformedError(f"There are no keys of the algorithm {new.algorithm}.", code="hsm.key.algorithm")
+    if new.algorithm == SM4_ALGORITHM and new.exportable:
+        raise MalformedError("An SM4 key is not made to be exported.", code="hsm.key.algorithm")
     if new.algorithm == SM4_ALGORITHM and new.purpose not in {KeyPurpose.SIGNING, KeyPurpose.ENCRYPTION}:
         raise MalformedError(f"An SM4 key signs nothing and cannot be for {new.purpose}.", code="hsm.key.algorithm")
     ends_early = new.not_before is not None and new.not_after is not None and new.not_after < new.not_before

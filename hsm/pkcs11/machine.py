@@ -418,8 +418,8 @@ class Pkcs11Machine:
     def _reading_an_import(self) -> Iterator[None]:
         """What comes in wrapped is somebody else's work: where the token cannot read it, that is no error of ours.
 
-        SoftHSM, for one, then answers CKR_GENERAL_ERROR; whether that is the machine's own trouble shows by asking it for
-        something else.
+        SoftHSM, for one, then answers CKR_GENERAL_ERROR; whether that is the machine's own trouble shows by asking it
+        for something else.
         """
         try:
             yield

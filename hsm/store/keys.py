@@ -22,6 +22,7 @@ __all__ = [
     "add_holder",
     "certificates",
     "finish",
+    "forget",
     "key_record",
     "key_records",
     "link_certificate",
@@ -237,6 +238,14 @@ def renew_request(
         row.key_id = key_id
     session.flush()
     return _record(row)
+
+
+def forget(session: Session, label: str) -> None:
+    """Take a request back that became no key."""
+    row = session.get_one(KeyRow, label)
+    assert row.created_at is None
+    session.delete(row)
+    session.flush()
 
 
 def finish(
