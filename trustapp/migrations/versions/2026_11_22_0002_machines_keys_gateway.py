@@ -52,6 +52,7 @@ def upgrade() -> None:
         sa.Column("transcript", sa.LargeBinary(), nullable=True),
         sa.Column("public_key_der", sa.LargeBinary(), nullable=True),
         sa.Column("signature", sa.LargeBinary(), nullable=True),
+        sa.Column("cms", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hsm_ceremony")),
         sa.UniqueConstraint("file_digest", name=op.f("uq_hsm_ceremony_file_digest")),
     )
