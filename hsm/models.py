@@ -229,6 +229,8 @@ class CeremonyRow(Model):
     """Of the audit key that signed."""
     signature: Mapped[bytes | None] = mapped_column(LargeBinary)
     """DER; none while the process that finished the ceremony has not recorded it."""
+    cms: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """The same as a detached CMS SignedData, where the audit key had a certificate."""
 
 
 class CeremonyStepRow(Model):

@@ -14,7 +14,7 @@ from hsm.core.profiles import CipherMode
 from hsm.events import EventLog
 from hsm.keys.activation import sharing_facts
 from hsm.keys.approvals import Approvals
-from hsm.keys.ceremony import Ceremonies, new_key
+from hsm.keys.ceremony import AUDIT_KEY, Ceremonies, new_key
 from hsm.keys.envelope import DataKeys
 from hsm.keys.inventory import KeyStatus, key_status
 from hsm.keys.keeping import KeyKeeping
@@ -398,6 +398,7 @@ def open_hsm(
             service,
             make_key=lambda key, actor: service.make(new_key(key), actor=actor),
             sharing=lambda: sharing_facts(settings, data_dir),
+            certificate=lambda: next(reversed(service.certificates(AUDIT_KEY)), None),
             software=[machine.name for machine in machines if machine.demonstration],
             clock=clock,
         )

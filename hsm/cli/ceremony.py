@@ -175,7 +175,7 @@ def _add_transcripts(app: typer.Typer, open_service: OpenService) -> None:
     @app.command(help="验证记录 Judge a transcript from its files; 0 valid, 1 not valid, 2 cannot tell.")
     def verify(
         file: Annotated[
-            Path, typer.Argument(metavar="TRANSCRIPT", help="记录 The .json file; .sig and .pem beside it.")
+            Path, typer.Argument(metavar="TRANSCRIPT", help="记录 The .json file; .sig and .pem (and .p7s) beside it.")
         ],
         key: Annotated[
             Path | None, typer.Option(metavar="PEM", help="可信的审计公钥 The audit key, from elsewhere.")
@@ -188,6 +188,7 @@ def _add_transcripts(app: typer.Typer, open_service: OpenService) -> None:
             _read(file.with_suffix(".sig")),
             _read_key(file.with_suffix(".pem")),
             trusted_key_der=None if key is None else _read_key(key),
+            cms_der=_read(cms) if (cms := file.with_suffix(".p7s")).exists() else None,
         )
         print_report(report, file_name=file.name, data=data, as_json=as_json)
         raise typer.Exit(report.verdict.exit_code)
@@ -200,12 +201,14 @@ def _files(made: Transcript) -> Mapping[str, bytes]:
         f"{made.id}-request-{number}.pem": encode_pem("CERTIFICATE REQUEST", der)
         for number, der in enumerate(made.requests.values(), start=1)
     }
+    detached = {} if made.cms is None else {f"{made.id}.p7s": made.cms}
     return {
         f"{made.id}.json": made.data,
         f"{made.id}.sig": made.signature,
         f"{made.id}.pem": encode_pem("PUBLIC KEY", made.public_key_der),
         f"{made.id}.md": transcript_markdown(content, made.file, made.data).encode(),
         f"{made.id}.html": transcript_html(content, made.file, made.data).encode(),
+        **detached,
         **requests,
     }
 

@@ -16,6 +16,8 @@ from trustcore.crypto.digests import sm3
 from trustcore.crypto.verify import verify
 from trustcore.errors import TrustError
 from trustcore.report import Report, ReportBuilder, Status
+from trustcore.x509.cms import SignedData
+from trustcore.x509.cms_verify import verify_signer
 from trustcore.x509.public_keys import PublicKeyInfo
 from trustcore.x509.requests import parse_request
 
@@ -34,7 +36,12 @@ _KINDS = {
 
 
 def verify_transcript(
-    data: bytes, signature: bytes, public_key_der: bytes, *, trusted_key_der: bytes | None = None
+    data: bytes,
+    signature: bytes,
+    public_key_der: bytes,
+    *,
+    trusted_key_der: bytes | None = None,
+    cms_der: bytes | None = None,
 ) -> Report:
     """Judge a transcript from its files.
 
@@ -43,6 +50,8 @@ def verify_transcript(
         signature: DER SM2 signature over ``data``.
         public_key_der: SubjectPublicKeyInfo that came with it; proves nothing by itself.
         trusted_key_der: the installation's audit key from elsewhere. Without it the report cannot tell who signed.
+        cms_der: the detached CMS over ``data``, where there is one; it has to be by the same key. Whether its
+            certificate is to be trusted is another question.
     """
     builder = ReportBuilder("key-ceremony")
     signed = _is_signed(data, signature, public_key_der)
@@ -52,6 +61,8 @@ def verify_transcript(
         en="The signature fits the transcript" if signed else "The signature does not fit the transcript",
     )  # fmt: skip
     _check_signer(builder, public_key_der, trusted_key_der)
+    if cms_der is not None:
+        _check_cms(builder, data, cms_der, public_key_der)
     content = _read(data)
     builder.check(
         content is not None, "hsm.ceremony.form", clause=_LOG,
@@ -98,6 +109,24 @@ def _check_signer(builder: ReportBuilder, public_key_der: bytes, trusted_key_der
         same, "hsm.ceremony.signer", clause=_SIGNATURE, evidence=evidence,
         zh="由可信的审计密钥签署" if same else "不是可信的审计密钥签署",
         en="The trusted audit key signed it" if same else "Another key than the trusted audit key signed it",
+    )  # fmt: skip
+
+
+def _check_cms(builder: ReportBuilder, data: bytes, cms_der: bytes, public_key_der: bytes) -> None:
+    try:
+        signed_data = SignedData.from_der(cms_der)
+        verified = [verify_signer(signed_data, signer, content=data) for signer in signed_data.signers]
+    except TrustError:
+        verified = []
+    right = bool(verified) and all(
+        found.passed and found.certificate is not None and found.certificate.public_key_der == public_key_der
+        for found in verified
+    )
+    builder.check(
+        right, "hsm.ceremony.cms", clause="RFC 5652 §5.6",
+        zh="CMS 签名与记录相符，证书属于审计密钥" if right else "CMS 签名与记录不符，或证书不属于审计密钥",
+        en="The CMS signature fits the transcript, and its certificate is over the audit key" if right
+        else "The CMS signature does not fit the transcript, or its certificate is not over the audit key",
     )  # fmt: skip
 
 

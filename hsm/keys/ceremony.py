@@ -24,7 +24,9 @@ from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.crypto.digests import sm3
 from trustcore.database import Database
 from trustcore.errors import ConflictError, NotFoundError, RejectedError
-from trustcore.signing import KeyPurpose, Keys, ensure_key
+from trustcore.signing import KeyPurpose, Keys, Signer, ensure_key
+from trustcore.x509 import cms
+from trustcore.x509.certificate import Certificate
 
 __all__ = ["AUDIT_KEY", "Ceremonies", "CeremonyStatus", "StepState", "Transcript", "new_key"]
 
@@ -71,6 +73,8 @@ class Transcript:
     signature: bytes
     """DER SM2 signature."""
     public_key_der: bytes
+    cms: bytes | None
+    """Detached CMS SignedData over ``data``, where the audit key has a certificate."""
     requests: Mapping[str, bytes]
     """DER certificate requests by label."""
 
@@ -84,6 +88,7 @@ class Ceremonies:
         keys: the keys in them.
         make_key: makes a key.
         sharing: threshold and number of the shares of the activation secret, or ``None`` when it is not shared.
+        certificate: DER of the newest certificate over the audit key, or ``None``.
         software: names of the software machines.
         clock: aware UTC time.
     """
@@ -96,6 +101,7 @@ class Ceremonies:
         *,
         make_key: MakeKey,
         sharing: Callable[[], Mapping[str, str] | None],
+        certificate: Callable[[], bytes | None],
         software: Collection[str],
         clock: Callable[[], datetime],
     ) -> None:
@@ -103,6 +109,7 @@ class Ceremonies:
         self._pool = pool
         self._keys = keys
         self._acts = CeremonyActs(database, pool, keys, make_key=make_key, sharing=sharing, software=software)
+        self._certificate = certificate
         self._software = frozenset(software)
         self._clock = clock
 
@@ -157,6 +164,7 @@ class Ceremonies:
                 id=identifier, file=data, file_digest=digest, title=file.ceremony.title, rehearsal=rehearsal,
                 software=bool(self._software & {machine.name for machine in file.machine}), started_at=now,
                 finished_at=None, transcript=None, public_key_der=None, signature=None,
+                cms=None,
             )  # fmt: skip
             store.add(session, record)
             audit.record(
@@ -260,7 +268,7 @@ class Ceremonies:
         }
         return Transcript(
             id=identifier, file=parse(record.file), data=record.transcript, signature=record.signature,
-            public_key_der=record.public_key_der, requests=requests,
+            public_key_der=record.public_key_der, cms=record.cms, requests=requests,
         )  # fmt: skip
 
     def _finish(self, record: CeremonyRecord) -> CeremonyRecord:
@@ -285,10 +293,12 @@ class Ceremonies:
         assert record.transcript is not None
         signer = self._keys.signer(ensure_key(self._keys, AUDIT_KEY, KeyAlgorithm.SM2, purpose=KeyPurpose.AUDIT))
         signature = signer.sign(record.transcript)
+        certificate = self._certificate()
+        detached = None if certificate is None else _cms(record.transcript, signer, certificate, at=self._clock())
         with self._database.transaction() as session:
             current = store.by_id(session, record.id)
             if current is None or current.signature is None:
-                store.sign(session, record.id, public_key_der=signer.public_key_der, signature=signature)
+                store.sign(session, record.id, public_key_der=signer.public_key_der, signature=signature, cms=detached)
                 audit.record(
                     session, at=self._clock(), actor=actor(record.id), action="hsm.ceremony.signed", subject=record.id
                 )
@@ -341,6 +351,21 @@ def new_key(planned: PlannedKey) -> NewKey:
         algorithm=planned.algorithm.value,
         purpose=planned.purpose,
         usage_limit=planned.usage_limit,
+    )
+
+
+def _cms(data: bytes, signer: Signer, certificate_der: bytes, *, at: datetime) -> bytes | None:
+    """The detached SignedData, or ``None`` when the certificate is over another key."""
+    certificate = Certificate.from_der(certificate_der)
+    if certificate.public_key_der != signer.public_key_der:
+        return None
+    return cms.sign(
+        data,
+        signer=signer,
+        certificate=certificate,
+        detached=True,
+        signing_time=at,
+        certificates=(certificate_der,),
     )
 
 

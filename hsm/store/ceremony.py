@@ -45,6 +45,7 @@ class CeremonyRecord:
     transcript: bytes | None
     public_key_der: bytes | None
     signature: bytes | None
+    cms: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ def _record(row: CeremonyRow) -> CeremonyRecord:
         transcript=row.transcript,
         public_key_der=row.public_key_der,
         signature=row.signature,
+        cms=row.cms,
     )
 
 
@@ -169,10 +171,10 @@ def finish(session: Session, identifier: str, *, transcript: bytes, at: datetime
     session.flush()
 
 
-def sign(session: Session, identifier: str, *, public_key_der: bytes, signature: bytes) -> None:
+def sign(session: Session, identifier: str, *, public_key_der: bytes, signature: bytes, cms: bytes | None) -> None:
     """Record the signature."""
     row = session.get_one(CeremonyRow, identifier)
-    row.public_key_der, row.signature = public_key_der, signature
+    row.public_key_der, row.signature, row.cms = public_key_der, signature, cms
     session.flush()
 
 

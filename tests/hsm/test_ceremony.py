@@ -283,7 +283,8 @@ def test_a_ceremony_killed_before_and_after_every_commit_goes_on_and_makes_each_
         mortal: Any = MortalDatabase(database, commits=commits)
         # As a new process would: nothing is remembered from the one before.
         ceremonies = Ceremonies(
-            mortal, service._pool, service, make_key=make_key, sharing=lambda: None, software=service._pool.names,
+            mortal, service._pool, service, make_key=make_key, sharing=lambda: None, certificate=lambda: None,
+            software=service._pool.names,
             clock=immortal._clock,
         )  # fmt: skip
         try:
