@@ -136,7 +136,7 @@ def _read_certificate(path: Path) -> Certificate:
         data = path.read_bytes()
     except OSError as error:
         raise MalformedError(f"{path} cannot be read: {error.strerror}.", code="hsm.certificate.file") from error
-    return load_pem_bundle(data)[0] if b"-----BEGIN" in data else Certificate.from_der(data)
+    return load_pem_bundle(data)[0]
 
 
 def _all_grants(grants: Grants, application: str | None) -> list[StoredGrant]:

@@ -65,10 +65,7 @@ class KeyDirectory:
         """
         label = label_of(name) if name.startswith("pkcs11:") else name
         key_uri(label)
-        if any(rights.matches(pattern, label) for pattern in self._closed):
-            raise ForbiddenError(
-                f"The key {label} belongs to the platform itself and is not served.", code="hsm.key.closed", label=label
-            )
+        self.check_open(label)
         with self._lock:
             known = self._known.get(label)
         if known is not None and time.monotonic() - known[0] < _REMEMBERED_SECONDS:
@@ -80,6 +77,13 @@ class KeyDirectory:
         with self._lock:
             self._known[label] = (time.monotonic(), record)
         return record
+
+    def check_open(self, label: str) -> None:
+        """Refuse labels of the platform itself. Raises ``ForbiddenError`` (``hsm.key.closed``)."""
+        if any(rights.matches(pattern, label) for pattern in self._closed):
+            raise ForbiddenError(
+                f"The key {label} belongs to the platform itself and is not served.", code="hsm.key.closed", label=label
+            )
 
     def public_key(self, source: KeySource) -> tuple[bytes, KeyRecord | None]:
         """The public key that a caller means, and the record where it is one of the machines'.

@@ -24,16 +24,21 @@ from hsm.gateway.forms import (
 )
 from hsm.gateway.grants import Grants
 from hsm.gateway.journal import Journal
+from hsm.gateway.judging import AnchorJudge
 from hsm.gateway.keys import KeyDirectory, KeySource, facts_of
 from hsm.gateway.verifying import Question, Verdict, Verifier
+from hsm.keys.inventory import KeyStatus
+from hsm.ports import CertificateJudge
 from hsm.service import HsmService
 from hsm.settings import GatewaySettings
-from hsm.store.keys import KeyRecord
+from hsm.store.keys import KeyRecord, NewKey
 from trustcore import audit
 from trustcore.crypto import digests, sm2
 from trustcore.crypto.algorithms import DigestAlgorithm, KeyAlgorithm, SignatureAlgorithm
 from trustcore.database import Database
 from trustcore.errors import MalformedError, RejectedError, TrustError
+from trustcore.report import Report
+from trustcore.signing import KeyPurpose
 
 __all__ = ["GatewayService", "Sealed", "SignedBatch"]
 
@@ -69,14 +74,17 @@ class GatewayService:
         hsm: the machines.
         clock: the present time.
         settings: ``[hsm.gateway]``.
+        judge: of certificates; one over the roots of the settings where none is given.
     """
 
     def __init__(
-        self, database: Database, hsm: HsmService, clock: Callable[[], datetime], settings: GatewaySettings
-    ) -> None:
+        self, database: Database, hsm: HsmService, clock: Callable[[], datetime], settings: GatewaySettings, *,
+        judge: CertificateJudge | None = None,
+    ) -> None:  # fmt: skip
         self._hsm = hsm
-        self._clock = clock
+        self.clock = clock
         self.settings = settings
+        self.judge = judge or AnchorJudge(settings)
         self.journal = Journal(database, clock)
         self.grants = Grants(database, clock)
         self.directory = KeyDirectory(database, settings.closed_keys)
@@ -147,7 +155,7 @@ class GatewayService:
         checker = self._verifier.checker(source)
         record = checker.record
         if record is not None:
-            lifecycle.check_use(record.use, lifecycle.Operation.VERIFY, self._clock())
+            lifecycle.check_use(record.use, lifecycle.Operation.VERIFY, self.clock())
         asked = [question for question in questions if isinstance(question, Question)]
         if asked:
             self._enter(application, Operation.VERIFY, record, [question.signature for question in asked])
@@ -167,7 +175,7 @@ class GatewayService:
         """
         public_key_der, record = self.directory.public_key(source)
         if record is not None:
-            lifecycle.check_use(record.use, lifecycle.Operation.ENCRYPT, self._clock())
+            lifecycle.check_use(record.use, lifecycle.Operation.ENCRYPT, self.clock())
         point = _sm2_point(public_key_der)
         self._enter(application, Operation.ENCRYPT, record, [])
         return cipher_from_der(sm2.encrypt(point, plaintext), form)
@@ -245,11 +253,26 @@ class GatewayService:
             )
         return self._act(application, Operation.RANDOM, None, [b""], lambda _: self._hsm.random(length))
 
+    def make_key(self, label: str, algorithm: KeyAlgorithm, *, purpose: KeyPurpose, actor: str) -> KeyStatus:
+        """Make a key pair; whoever wants to use it needs a grant.
+
+        Raises:
+            ConflictError: ``hsm.key.exists``.
+            ForbiddenError: ``hsm.key.closed`` for a label of the platform itself.
+            RejectedError: ``hsm.approval.needed`` for a key that two persons have to agree to.
+        """
+        self.directory.check_open(label)
+        return self._hsm.make(NewKey(label=label, algorithm=algorithm.value, purpose=purpose), actor=actor)
+
+    def validate(self, certificate_der: bytes, *, at: datetime | None = None) -> Report:
+        """Judge a certificate at a moment, now where none is given. Raises ``MalformedError`` for what is none."""
+        return self.judge.validate(certificate_der, at or self.clock())
+
     # How an act is done
 
     def _usable(self, key: str, operation: lifecycle.Operation) -> KeyRecord:
         record = self.directory.find(key)
-        lifecycle.check_use(record.use, operation, self._clock())
+        lifecycle.check_use(record.use, operation, self.clock())
         return record
 
     def _secret(self, key: str, operation: lifecycle.Operation) -> KeyRecord:
@@ -287,7 +310,7 @@ class GatewayService:
             with suppress(TrustError):
                 self.journal.note(
                     audit.Act(
-                        at=self._clock(),
+                        at=self.clock(),
                         actor=f"client:{application}",
                         action="hsm.gateway.failed",
                         subject="" if record is None else record.label,

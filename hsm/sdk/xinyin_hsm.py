@@ -13,9 +13,10 @@ Copy it next to your program::
     signature = gateway.sign("letters", b"approved")
     assert gateway.verify(b"approved", signature.octets, key="letters").valid
 
-A ``Gateway`` is safe to share between threads; each thread keeps its own connection. All calls may be repeated without
-harm, so they are, with growing pauses, when the gateway is busy or the connection breaks, until the deadline. What the
-gateway refuses is a :class:`GatewayError` whose class says what can be done and whose ``code`` says exactly why.
+A ``Gateway`` is safe to share between threads and keeps its connections; close it, or use it in a ``with``. All calls
+may be repeated without harm, so they are, with growing pauses, when the gateway is busy or the connection breaks, until
+the deadline. What the gateway refuses is a :class:`GatewayError` whose class says what can be done and whose ``code``
+says exactly why.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ DEFAULT_SM2_ID = "1234567812345678"
 SCOPES = ("hsm:sign", "hsm:verify", "hsm:encrypt", "hsm:decrypt", "hsm:digest", "hsm:random", "hsm:read")
 _BATCH = 1000
 _CHUNK_BYTES = 1024 * 1024
+_KEPT = 16
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 10.0
 _TOKEN_SPARE_SECONDS = 30.0
@@ -223,6 +225,9 @@ class Gateway:
         self._timeout = timeout
         self._context = context
         self._local = threading.local()
+        self._lock = threading.Lock()
+        self._idle: dict[str, list[http.client.HTTPConnection]] = {}
+        self._closed = False
         self._token_lock = threading.Lock()
         self._token = token
         self._token_until = 0.0 if token is None else float("inf")
@@ -436,10 +441,19 @@ class Gateway:
         return self._call(method, path, body, headers)
 
     def close(self) -> None:
-        """Close this thread's connections."""
-        for connection in getattr(self._local, "connections", {}).values():
+        """Close the connections that are kept; calls that are under way close theirs when they end."""
+        with self._lock:
+            self._closed = True
+            kept = [connection for idle in self._idle.values() for connection in idle]
+            self._idle.clear()
+        for connection in kept:
             connection.close()
-        self._local.connections = {}
+
+    def __enter__(self) -> Gateway:  # noqa: PYI034 - typing.Self is newer than 3.8
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
 
     # Digests of files
 
@@ -529,53 +543,48 @@ class Gateway:
             return token
 
     def _exchange(
-        self,
-        address: SplitResult,
-        method: str,
-        octets: bytes | None,
-        *,
-        path: str,
-        headers: Mapping[str, str],
+        self, address: SplitResult, method: str, octets: bytes | None, *, path: str, headers: Mapping[str, str],
         deadline: float,
-    ) -> Json:
+    ) -> Json:  # fmt: skip
         """One request and its answer. A kept connection that the server has closed is opened again, once."""
         for fresh in (False, True):
-            connection, reused = self._connection(address, fresh=fresh)
+            connection, kept = self._connection(address, fresh=fresh)
             connection.timeout = max(0.001, deadline - time.monotonic())
             if connection.sock is not None:
                 connection.sock.settimeout(connection.timeout)
             try:
-                connection.request(method, path or "/", octets, headers)
+                connection.request(method, path or "/", octets, dict(headers))
                 answer = connection.getresponse()
                 content = answer.read(_LONGEST_ANSWER_BYTES)
                 break
             except (http.client.HTTPException, OSError) as broken:
                 connection.close()
                 timed_out = isinstance(broken, (socket.timeout, TimeoutError))
-                if fresh or not reused or timed_out:
+                if not kept or timed_out:
                     kind = DeadlineError if timed_out and time.monotonic() >= deadline else BusyError
                     raise kind("connection", f"The gateway cannot be reached: {type(broken).__name__}.") from broken
-        if answer.will_close:
-            connection.close()
+        self._keep(address, connection, reusable=not answer.will_close)
         return _read(answer, content)
 
     def _connection(self, address: SplitResult, *, fresh: bool) -> tuple[http.client.HTTPConnection, bool]:
-        connections = getattr(self._local, "connections", None)
-        if connections is None:
-            connections = self._local.connections = {}
+        """A connection that nobody else uses, and whether it was kept from an earlier request."""
+        with self._lock:
+            idle = self._idle.get(address.netloc)
+            if idle and not fresh:
+                return idle.pop(), True
         host = address.hostname or ""
-        place = (address.scheme, host, address.port)
-        connection = connections.get(place)
-        reused = connection is not None and connection.sock is not None
-        if connection is None or fresh:
-            if address.scheme == "https":
-                context = self._context or ssl.create_default_context()
-                connection = http.client.HTTPSConnection(host, address.port, context=context)
-            else:
-                connection = http.client.HTTPConnection(host, address.port)
-            connections[place] = connection
-            reused = False
-        return connection, reused
+        if address.scheme == "https":
+            context = self._context or ssl.create_default_context()
+            return http.client.HTTPSConnection(host, address.port, context=context), False
+        return http.client.HTTPConnection(host, address.port), False
+
+    def _keep(self, address: SplitResult, connection: http.client.HTTPConnection, *, reusable: bool) -> None:
+        with self._lock:
+            idle = self._idle.setdefault(address.netloc, [])
+            if reusable and not self._closed and len(idle) < _KEPT:
+                idle.append(connection)
+                return
+        connection.close()
 
 
 def _read(answer: http.client.HTTPResponse, content: bytes) -> Json:

@@ -7,10 +7,12 @@ from fastapi import Depends, FastAPI, Query
 from pydantic import BaseModel, ConfigDict
 
 from hsm.gateway.service import GatewayService
+from hsm.gateway.svs import SignatureServer
 from hsm.service import HsmService
 from hsm.web.gateway import build_router
 from hsm.web.gateway_admin import build_admin_router
 from hsm.web.gateway_callers import Callers
+from hsm.web.gateway_svs import build_svs_router
 from trustcore.web import problem
 from trustcore.web.auth import Authenticator, requires
 from trustcore.web.limits import BodyLimit
@@ -86,7 +88,9 @@ def create_api(service: HsmService, gateway: GatewayService, authenticator: Auth
     app.add_middleware(BodyLimit, max_bytes=int(gateway.settings.max_body))
     callers = Callers(authenticator, gateway.grants.principal, gateway.settings)
     app.include_router(build_router(gateway, service, callers))
-    app.include_router(build_admin_router(gateway.grants, callers))
+    server = SignatureServer(gateway, service, gateway.clock)
+    app.include_router(build_svs_router(server, callers, limit=int(gateway.settings.max_message)))
+    app.include_router(build_admin_router(gateway, callers))
     caller = Depends(requires(authenticator, _SCOPE))
 
     @app.get("/v1/machines", dependencies=[caller], summary="Encryption machines 加密机")

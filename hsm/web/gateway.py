@@ -22,6 +22,7 @@ from trustcore.errors import MalformedError, TrustError
 __all__ = ["build_router"]
 
 _T = TypeVar("_T")
+_CERTIFICATE_BYTES = 48 * 1024
 
 
 def build_router(gateway: GatewayService, hsm: HsmService, callers: Callers) -> APIRouter:
@@ -180,6 +181,15 @@ def _add_certificates(router: APIRouter, gateway: GatewayService, hsm: HsmServic
         return bodies.CertificatesAnswer(
             key=record.label, certificates=[encode(der) for der in hsm.certificates(record.label)]
         )
+
+    @router.post("/v1/certificates/validate", summary="Judge a certificate 验证证书")
+    def validate(body: bodies.ValidateRequest, request: Request) -> dict[str, object]:
+        """Path to a trusted root, validity, usage and revocation: a report of numbered steps."""
+        callers.admit(request, Operation.VERIFY)
+        if body.at is not None and body.at.tzinfo is None:
+            raise MalformedError("A time needs its zone (RFC 3339).", code="hsm.certificate.time")
+        certificate_der = decode(body.certificate_base64, limit=_CERTIFICATE_BYTES)
+        return gateway.validate(certificate_der, at=body.at).as_json()
 
     @router.get("/v1/health", response_model=bodies.HealthAnswer, summary="Whether the gateway can serve 状态")
     def health() -> JSONResponse:

@@ -1,11 +1,12 @@
-"""``/hsm/v1/grants`` and ``/hsm/v1/usage``: administration of the gateway, with the scope ``hsm:manage``."""
+"""Administration of the gateway: grants and their use with the scope ``hsm:manage``, keys with ``hsm:generate``."""
 
 from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 
-from hsm.gateway.grants import Grants, NewGrant
+from hsm.gateway.grants import NewGrant
+from hsm.gateway.service import GatewayService
 from hsm.store.gateway import StoredGrant
 from hsm.web import gateway_bodies as bodies
 from hsm.web.gateway_callers import Callers
@@ -14,6 +15,7 @@ from trustcore.errors import MalformedError
 __all__ = ["build_admin_router"]
 
 _SCOPE = "hsm:manage"
+_MAKING_SCOPE = "hsm:generate"
 
 IdempotencyKey = Annotated[
     str | None,
@@ -21,9 +23,22 @@ IdempotencyKey = Annotated[
 ]
 
 
-def build_admin_router(grants: Grants, callers: Callers) -> APIRouter:
+def build_admin_router(gateway: GatewayService, callers: Callers) -> APIRouter:
     """The routes of administration."""
     router = APIRouter(tags=["administration"])
+    grants = gateway.grants
+
+    @router.post("/v1/keys", status_code=201, summary="Make a key 生成密钥")
+    def make_key(body: bodies.NewKeyRequest, request: Request) -> bodies.PublicKeyAnswer:
+        """Make a key pair that never leaves the machines. Its label is taken then: asking twice is a conflict."""
+        caller = callers.admit(request, _MAKING_SCOPE)
+        made = gateway.make_key(body.label, body.algorithm, purpose=body.purpose, actor=f"client:{caller.subject}")
+        return bodies.PublicKeyAnswer(
+            label=made.label,
+            uri=made.uri,
+            algorithm=str(made.algorithm),
+            public_key_base64=bodies.encode(made.public_key_der),
+        )
 
     @router.post("/v1/grants", status_code=201, summary="Grant rights 授权")
     def grant(

@@ -11,8 +11,9 @@ from hsm.core.rights import Operation
 from hsm.gateway.content import Content
 from hsm.gateway.forms import CipherForm, SignatureForm
 from hsm.gateway.keys import KeySource
-from trustcore.crypto.algorithms import DigestAlgorithm, SignatureAlgorithm
+from trustcore.crypto.algorithms import DigestAlgorithm, KeyAlgorithm, SignatureAlgorithm
 from trustcore.errors import MalformedError
+from trustcore.signing import KeyPurpose
 
 __all__ = [
     "BatchAnswer",
@@ -29,6 +30,7 @@ __all__ = [
     "HealthAnswer",
     "ItemBody",
     "KeyRequest",
+    "NewKeyRequest",
     "PlaintextAnswer",
     "PublicKeyAnswer",
     "RandomAnswer",
@@ -40,6 +42,7 @@ __all__ = [
     "SourceBody",
     "UsageAnswer",
     "UsageBody",
+    "ValidateRequest",
     "VerifyAnswer",
     "VerifyBatchAnswer",
     "VerifyBatchRequest",
@@ -291,6 +294,14 @@ class RandomAnswer(_Body):
     random_base64: str
 
 
+class NewKeyRequest(_Body):
+    """A key pair to be made."""
+
+    label: str = Field(min_length=1, max_length=64)
+    algorithm: KeyAlgorithm
+    purpose: KeyPurpose = KeyPurpose.SIGNING
+
+
 class PublicKeyAnswer(_Body):
     """The public half of a key."""
 
@@ -309,6 +320,15 @@ class CertificatesAnswer(_Body):
     key: str
     certificates: list[str]
     """DER, base64."""
+
+
+class ValidateRequest(_Body):
+    """A certificate that is to be judged."""
+
+    certificate_base64: str = Field(max_length=_CERTIFICATE_CHARACTERS)
+    """DER."""
+    at: datetime | None = None
+    """The moment in question; now where none is given."""
 
 
 class HealthAnswer(_Body):
