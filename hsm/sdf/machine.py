@@ -14,7 +14,7 @@ What SDF has not, and how the driver does without:
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -342,20 +342,17 @@ class SdfMachine:
 
     def _candidates(self, label: str, algorithm: KeyAlgorithm) -> list[Pair]:
         """Pairs that the label may get, whether they are free or not."""
+        indexes = {KeyAlgorithm.SM2: self._sdf.sm2, KeyAlgorithm.EC_P256: ()}.get(algorithm, self._sdf.rsa)
+        if not indexes:
+            self._cannot(f"have {algorithm.value} keys", "make it elsewhere, or declare indexes of such keys")
         found = self._survey
         if label in self._sdf.encryption_keys:
-            index = self._sdf.encryption_keys[label]
-            return [
-                pair for pair in found.encryption_pairs.values() if (pair.index, pair.algorithm) == (index, algorithm)
-            ]
-        pairs = [pair for pair in found.pairs.values() if pair.algorithm is algorithm]
+            return _at(self._sdf.encryption_keys[label], found.encryption_pairs, algorithm)
         if label in self._sdf.keys:
-            return [pair for pair in pairs if pair.index == self._sdf.keys[label]]
-        indexes = self._sdf.sm2 if algorithm is KeyAlgorithm.SM2 else self._sdf.rsa
-        if not indexes or algorithm is KeyAlgorithm.EC_P256:
-            self._cannot(f"have {algorithm.value} keys", "declare indexes of such keys in its settings")
+            return _at(self._sdf.keys[label], found.pairs, algorithm)
         named = set(self._sdf.keys.values())
-        return sorted((pair for pair in pairs if pair.index not in named), key=lambda pair: indexes.index(pair.index))
+        free = (pair for pair in found.pairs.values() if pair.algorithm is algorithm and pair.index not in named)
+        return sorted(free, key=lambda pair: indexes.index(pair.index))
 
     def _full(self, label: str, algorithm: KeyAlgorithm) -> MachineFullError:
         index = {**self._sdf.keys, **self._sdf.encryption_keys}.get(label)
@@ -451,6 +448,10 @@ class SdfMachine:
 
     def _cannot_sm4(self) -> NoReturn:
         self._cannot("keep SM4 keys", "put a machine with PKCS#11 beside it for them")
+
+
+def _at(index: int, pairs: Mapping[bytes, Pair], algorithm: KeyAlgorithm) -> list[Pair]:
+    return [pair for pair in pairs.values() if (pair.index, pair.algorithm) == (index, algorithm)]
 
 
 def _trial(pair: Pair) -> Trial:
