@@ -256,6 +256,10 @@ class HsmService:
         """One person refuses, which closes the request."""
         return self._approvals.refuse(request, person)
 
+    def approval(self, request: str) -> Approval:
+        """One request. Raises ``NotFoundError`` (``hsm.approval.not-found``)."""
+        return self._approvals.get(request)
+
     def pending(self, *, only_open: bool = True) -> tuple[Approval, ...]:
         """Requests that wait for persons or for the act, the newest first; or all of them."""
         return self._approvals.list(only_open=only_open)
@@ -339,12 +343,25 @@ class HsmService:
 
 @contextmanager
 def open_hsm(
-    settings: HsmSettings, *, data_dir: Path, database: Database, clock: Callable[[], datetime]
+    settings: HsmSettings,
+    *,
+    data_dir: Path,
+    database: Database,
+    clock: Callable[[], datetime],
+    on_locked: Callable[[TrustError], None] | None = None,
 ) -> Iterator[HsmService]:
     """The service over open machines, for the time of the block.
 
     Without machines in the settings, three software machines are made in ``data_dir``: for tests and demonstration
     only. Call it in the process that uses it, never before a fork.
+
+    Args:
+        settings: the machines.
+        data_dir: where software machines and locks are.
+        database: where keys are recorded.
+        clock: aware UTC time.
+        on_locked: called again and again while every machine waits for its custodians, so that a server can wait for
+            them; without it that is an error.
 
     Raises:
         RejectedError: ``hsm.pin.…`` when a machine refuses its PIN; it is not tried again.
@@ -366,7 +383,11 @@ def open_hsm(
     operations = MachineOperations(database, pool, clock, events)
     try:
         drained = operations.adopt()
-        _check([(name, answer) for name, answer in pool.connect() if name not in drained])
+        answers = [(name, answer) for name, answer in pool.connect() if name not in drained]
+        while on_locked is not None and (locked := _locked(answers)) is not None:
+            on_locked(locked)
+            answers = [(name, answer) for name, answer in pool.connect() if name not in drained]
+        _check(answers)
         lock = data_dir / "hsm-keys.lock"
 
         def random(length: int) -> bytes:
@@ -411,6 +432,13 @@ def open_hsm(
             keeping.close()
     finally:
         pool.close()
+
+
+def _locked(answers: Sequence[tuple[str, MachineInfo | TrustError]]) -> TrustError | None:
+    """What a machine says, when every one waits for its custodians."""
+    errors = [answer for _, answer in answers if isinstance(answer, TrustError)]
+    waiting = [error for error in errors if error.code == "hsm.activation.needed"]
+    return waiting[0] if waiting and len(waiting) == len(answers) else None
 
 
 def _check(answers: Sequence[tuple[str, MachineInfo | TrustError]]) -> None:

@@ -30,7 +30,7 @@ from trustapp.portal.pages import build_portal_router
 from trustapp.portal.session import build_login
 from trustapp.settings import load_settings
 from trustapp.version import VERSION
-from trustapp.wiring import Suite, open_suite
+from trustapp.wiring import Suite, open_suite, wait_for_custodians
 from trustcore import logs
 from trustcore.errors import TrustError
 from trustcore.web import problem
@@ -51,7 +51,7 @@ def build() -> FastAPI:
     settings = load_settings()
     logs.configure(level=settings.log.level, form=settings.log.form)
     stack = ExitStack()
-    suite = stack.enter_context(open_suite(settings))
+    suite = stack.enter_context(open_suite(settings, on_locked=wait_for_custodians))
     stack.enter_context(housekeeping.running(suite))
     stack.enter_context(suite.hsm.operations.fleet.reporting())
     only = tuple(filter(None, os.environ.get(_ONLY_VARIABLE, "").split(",")))

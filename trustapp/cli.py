@@ -29,7 +29,7 @@ from trustapp.maintenance import add_maintenance
 from trustapp.serve import LOOPBACK, data_environment, run_server
 from trustapp.settings import Settings, load_settings
 from trustapp.version import VERSION
-from trustapp.wiring import Suite, now, open_database, open_suite
+from trustapp.wiring import Suite, now, open_database, open_suite, wait_for_custodians
 from trustcore import logs
 from trustcore.console import EXIT_USAGE
 from trustcore.errors import TrustError
@@ -56,8 +56,8 @@ class _Invocation:
         return loaded
 
     @contextmanager
-    def suite(self) -> Iterator[Suite]:
-        with open_suite(self.settings()) as opened:
+    def suite(self, *, on_locked: Callable[[TrustError], None] | None = None) -> Iterator[Suite]:
+        with open_suite(self.settings(), on_locked=on_locked) as opened:
             yield opened
 
     @contextmanager
@@ -130,7 +130,7 @@ def _add_serve(app: typer.Typer, invocation: _Invocation) -> None:
         only: Annotated[str, typer.Option(help="Services to serve, separated by commas; all by default.")] = "",
     ) -> None:
         """启动门户与全部接口。 Serve the portal and all interfaces."""
-        with invocation.suite() as suite:
+        with invocation.suite(on_locked=wait_for_custodians) as suite:
             address = suite.settings.public_url
 
         def announce() -> None:

@@ -1,10 +1,13 @@
 """The composition root: the only place that names concrete classes, the clock and the disk."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+import structlog
 
 from ca.service import CaService
 from hsm.gateway.service import GatewayService
@@ -18,10 +21,13 @@ from trustapp import schema
 from trustapp.adapters import LicenceSeals
 from trustapp.settings import Settings
 from trustcore.database import Database
-from trustcore.errors import BusyError
+from trustcore.errors import BusyError, TrustError
 from trustcore.protection import FIELD_KEY, FieldCipher, open_field_cipher
 
-__all__ = ["DEPARTMENT_SEAL", "Suite", "now", "open_database", "open_suite"]
+__all__ = ["DEPARTMENT_SEAL", "Suite", "now", "open_database", "open_suite", "wait_for_custodians"]
+
+_log = structlog.get_logger(__name__)
+_CUSTODIANS_SECONDS = 5.0
 
 DEPARTMENT_SEAL = "department"
 """Request under which the department's seal is made; what ``[licence] seal_id`` says by default."""
@@ -75,12 +81,19 @@ def open_database(settings: Settings) -> Iterator[Database]:
         database.close()
 
 
+def wait_for_custodians(error: TrustError) -> None:
+    """Tell the log that machines are not activated, and wait a little: what a server does until they are."""
+    _log.warning(error.code, detail=error.detail)
+    time.sleep(_CUSTODIANS_SECONDS)
+
+
 @contextmanager
-def open_suite(settings: Settings) -> Iterator[Suite]:
-    """Open everything; closed in reverse order when the block ends."""
+def open_suite(settings: Settings, *, on_locked: Callable[[TrustError], None] | None = None) -> Iterator[Suite]:
+    """Open everything; closed in reverse order when the block ends. ``on_locked`` as of :func:`open_hsm`."""
     with ExitStack() as stack:
         database = stack.enter_context(open_database(settings))
-        hsm = stack.enter_context(open_hsm(settings.hsm, data_dir=settings.data_dir, database=database, clock=now))
+        opened = open_hsm(settings.hsm, data_dir=settings.data_dir, database=database, clock=now, on_locked=on_locked)
+        hsm = stack.enter_context(opened)
         yield _suite(settings, database, hsm)
 
 

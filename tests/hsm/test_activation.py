@@ -22,7 +22,7 @@ from hsm.cli import build_cli
 from hsm.core.sealed_pins import SealedPins, open_pins, seal_pins
 from hsm.core.shamir import Share
 from hsm.keys.activation import Activation, _file_system, sharing_facts
-from hsm.service import HsmService
+from hsm.service import HsmService, open_hsm
 from hsm.settings import HsmSettings
 from trustcore.audit import AuditRow
 from trustcore.crypto.algorithms import KeyAlgorithm
@@ -196,6 +196,29 @@ def test_an_installation_whose_machines_all_wait_says_so_in_one_sentence(
     assert caught.value.code == "hsm.activation.needed"
     assert "xinyin hsm activate" in caught.value.detail
     assert pin not in caught.value.detail
+
+
+@pytest.mark.hsm
+def test_a_server_waits_for_its_custodians(
+    activation: Activation, shared: HsmSettings, data_dir: Path, database: Database, pin: str
+) -> None:
+    shares = split(activation, pin)
+    said: list[str] = []
+
+    def custodians_come(error: TrustError) -> None:
+        said.append(error.code)
+        if len(said) == 2:
+            given = activation.give()
+            for share in shares[:2]:
+                given.add(share.text())
+            activation.activate(given)
+
+    with open_hsm(
+        HsmSettings(machines=shared.machines[1:]), data_dir=data_dir, database=database, clock=lambda: NOW,
+        on_locked=custodians_come,
+    ) as service:  # fmt: skip
+        assert all(state.up for state in service.machines())
+    assert said == ["hsm.activation.needed"] * 2
 
 
 @pytest.mark.hsm
