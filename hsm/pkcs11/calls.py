@@ -30,6 +30,7 @@ _ffi.cdef("""
 typedef struct { unsigned long mechanism; void *parameter; unsigned long parameter_length; } CK_MECHANISM;
 typedef struct { unsigned char *iv; unsigned long iv_length; unsigned long iv_bits; unsigned char *associated;
                  unsigned long associated_length; unsigned long tag_bits; } CK_GCM_PARAMS;
+typedef struct { unsigned long type; void *value; unsigned long length; } CK_ATTRIBUTE;
 typedef unsigned long (*on_slot)(unsigned long slot);
 typedef unsigned long (*on_session)(unsigned long session);
 typedef unsigned long (*login)(unsigned long session, unsigned long user, const unsigned char *pin,
@@ -48,7 +49,10 @@ typedef struct {
   void *C_GetSessionInfo, *C_GetOperationState, *C_SetOperationState;
   login C_Login;
   void *C_Logout, *C_CreateObject, *C_CopyObject, *C_DestroyObject, *C_GetObjectSize, *C_GetAttributeValue,
-       *C_SetAttributeValue, *C_FindObjectsInit, *C_FindObjects, *C_FindObjectsFinal;
+       *C_SetAttributeValue;
+  unsigned long (*C_FindObjectsInit)(unsigned long session, CK_ATTRIBUTE *template, unsigned long count);
+  unsigned long (*C_FindObjects)(unsigned long session, unsigned long *found, unsigned long room, unsigned long *count);
+  on_session C_FindObjectsFinal;
   start C_EncryptInit; once C_Encrypt; void *C_EncryptUpdate, *C_EncryptFinal;
   start C_DecryptInit; once C_Decrypt; void *C_DecryptUpdate, *C_DecryptFinal;
   void *C_DigestInit, *C_Digest, *C_DigestUpdate, *C_DigestKey, *C_DigestFinal;
@@ -59,6 +63,7 @@ unsigned long C_GetFunctionList(CK_FUNCTION_LIST **list);
 
 _OK, _BUFFER_TOO_SMALL, _OPERATION_ACTIVE, _NOT_INITIALIZED = 0x0, 0x150, 0x90, 0x190
 _USER = 1
+_CLASS, _LABEL, _ID = 0x0, 0x3, 0x102
 _INFO_BYTES = 256
 _ANSWER_BYTES = 1024
 _ROOM_BYTES = 64
@@ -213,6 +218,28 @@ class SessionCalls:
     def close(self) -> None:
         """End the session. The last one that ends takes the login with it."""
         _check(self._functions.C_CloseSession(self._handle))
+
+    def holds(self, kind: int, label: bytes, key_id: bytes) -> bool:
+        """Whether there is an object of this class, label and identifier.
+
+        Asked before python-pkcs11 looks for it: its search keeps a lock, and tries to end what never began, when the
+        machine does not answer.
+        """
+        values = [
+            _ffi.new("unsigned long *", kind),
+            _ffi.from_buffer("unsigned char[]", label),
+            _ffi.from_buffer("unsigned char[]", key_id),
+        ]
+        sizes = (_ffi.sizeof("unsigned long"), len(label), len(key_id))
+        template = _ffi.new("CK_ATTRIBUTE[]", len(values))
+        for attribute, number, value, size in zip(template, (_CLASS, _LABEL, _ID), values, sizes, strict=True):
+            attribute.type, attribute.value, attribute.length = number, value, size
+        found, count = _ffi.new("unsigned long *"), _ffi.new("unsigned long *")
+        _check(self._functions.C_FindObjectsInit(self._handle, template, len(values)))
+        code = self._functions.C_FindObjects(self._handle, found, 1, count)
+        ended = self._functions.C_FindObjectsFinal(self._handle)
+        _check(code or ended)
+        return bool(count[0])
 
     def sign(self, key: int, mechanism: int, inputs: Sequence[bytes]) -> list[bytes]:
         """Signatures over ``inputs``, in order."""

@@ -160,6 +160,8 @@ class Connection:
 
     def find_all(self, lane: Lane, reference: KeyReference, kind: ObjectClass) -> list[Any]:
         """The objects of one class with this reference."""
+        if not lane.calls.holds(int(kind), reference.label.encode(), reference.key_id):
+            return []
         try:
             return self.objects.find_all(lane.session, reference, kind)
         except PKCS11Error:
