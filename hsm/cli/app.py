@@ -11,41 +11,38 @@ from rich.markup import escape
 from rich.table import Table
 
 from hsm.cli.activation import OpenActivation, add_activation_commands
+from hsm.cli.approvals import OpenApprovals, add_approval_commands
 from hsm.cli.ceremony import add_ceremony_commands
 from hsm.cli.data_keys import add_data_key_commands
+from hsm.cli.keys import add_key_commands
 from hsm.cli.machines import add_machine_commands
-from hsm.service import HsmService, KeyStatus, SelfTestResult
+from hsm.service import HsmService, SelfTestResult
 
 __all__ = ["build_cli"]
-
-_PAGE = 200
 
 OpenService = Callable[[], AbstractContextManager[HsmService]]
 AsJson = Annotated[bool, typer.Option("--json", help="以 JSON 输出 Print JSON.")]
 
 
-def build_cli(open_service: OpenService, open_activation: OpenActivation | None = None) -> typer.Typer:
+def build_cli(
+    open_service: OpenService,
+    open_activation: OpenActivation | None = None,
+    open_approvals: OpenApprovals | None = None,
+) -> typer.Typer:
     """The commands, over a service that each of them opens and closes.
 
-    Those that unlock machines are there when ``open_activation`` is given, which needs no machine. All leave with 0, or
-    1 when a machine is down or a self-test fails.
+    Those that unlock machines are there when ``open_activation`` is given, which needs no machine; those that agree to
+    acts on CA keys when ``open_approvals`` is. All leave with 0, or 1 when a machine is down or a self-test fails.
     """
     app = typer.Typer(help="加密机与密钥 Encryption machines and the keys in them", no_args_is_help=True)
 
     add_machine_commands(app, open_service)
+    add_key_commands(app, open_service)
+    add_approval_commands(app, open_service, open_approvals)
     add_ceremony_commands(app, open_service)
     add_data_key_commands(app, open_service)
     if open_activation is not None:
         add_activation_commands(app, open_activation)
-
-    @app.command(help="列出密钥及所在加密机 List the keys and the machines that hold them.")
-    def keys(as_json: AsJson = False) -> None:
-        with open_service() as service:
-            found = _all_keys(service)
-        if as_json:
-            typer.echo(json.dumps([key_json(key) for key in found], ensure_ascii=False, indent=2))
-        else:
-            _print_keys(found)
 
     @app.command(help="用每台加密机的每个密钥签名并验证 Sign with every key in every machine, and verify.")
     def selftest(as_json: AsJson = False) -> None:
@@ -65,39 +62,6 @@ def build_cli(open_service: OpenService, open_activation: OpenActivation | None 
         typer.echo(f"{len(moved)} keys copied" + "".join(f"\n{label}" for label in moved))
 
     return app
-
-
-def key_json(key: KeyStatus) -> dict[str, object]:
-    """A key as JSON-ready data; ``public_key_der`` is hexadecimal, the time RFC 3339."""
-    return {
-        "label": key.label,
-        "uri": key.uri,
-        "algorithm": key.algorithm.value,
-        "public_key_der": key.public_key_der.hex(),
-        "machines": list(key.machines),
-        "missing": list(key.missing),
-        "sealed": key.sealed,
-        "created_at": key.created_at.isoformat().replace("+00:00", "Z"),
-    }
-
-
-def _all_keys(service: HsmService) -> list[KeyStatus]:
-    found: list[KeyStatus] = []
-    while page := service.keys(after=found[-1].label if found else "", limit=_PAGE):
-        found += page
-    return found
-
-
-def _print_keys(found: Sequence[KeyStatus]) -> None:
-    table = Table(title=f"密钥 Keys: {len(found)}", title_justify="left")
-    for heading in ("标签 Label", "算法 Algorithm", "加密机 Machines", "创建 Created (UTC)"):
-        table.add_column(heading, overflow="fold")
-    for key in found:
-        held = ", ".join(key.machines)
-        if key.missing:
-            held += f" [yellow]({escape(', '.join(key.missing))} 待补 to follow)[/]"
-        table.add_row(escape(key.label), key.algorithm.value, held, f"{key.created_at:%Y-%m-%d %H:%M:%S}")
-    Console().print(table)
 
 
 def _print_results(results: Sequence[SelfTestResult]) -> None:
