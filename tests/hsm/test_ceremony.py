@@ -18,16 +18,22 @@ from hsm.core.ceremony_judgement import verify_transcript
 from hsm.core.ceremony_plan import StepKind
 from hsm.core.ceremony_print import transcript_html, transcript_markdown
 from hsm.core.ceremony_transcript import read_transcript
-from hsm.keys.ceremony import Ceremonies, Transcript
+from hsm.keys.ceremony import AUDIT_KEY, Ceremonies, Transcript
 from hsm.models import KeyRow
 from hsm.service import HsmService
+from hsm.settings import HsmSettings
 from trustcore.audit import AuditRow, verify_chain
 from trustcore.crypto.algorithms import KeyAlgorithm
+from trustcore.crypto.software import SoftwareKeys, SoftwareKeyWarning
 from trustcore.database import Database
 from trustcore.errors import ConflictError, MalformedError, NotFoundError, RejectedError
 from trustcore.report import Status, Verdict
+from trustcore.signing import KeyPurpose
+from trustcore.x509.build import certificate_tbs, signed
 from trustcore.x509.certificate import encode_pem
 from trustcore.x509.requests import parse_request
+
+from support.x509_workshop import Workshop
 
 pytestmark = pytest.mark.hsm
 
@@ -395,6 +401,46 @@ def test_fields_of_another_kind_are_judged_and_do_no_harm(ceremonies: Ceremonies
         (copy if len(path) == 1 else copy["steps"][0])[path[-1]] = value
         report = verify_transcript(canonical(copy), transcript.signature, transcript.public_key_der)
         assert copy == content or report.verdict is Verdict.INVALID, path
+
+
+def test_a_ceremony_waits_for_the_two_persons_who_have_to_agree(
+    open_machines: OpenHsm, clock: Callable[[], datetime]
+) -> None:
+    with open_machines(HsmSettings(four_eyes=True), clock=clock) as service:
+        ceremonies = service.ceremonies
+        approve(ceremonies, ONE_KEY)
+        identifier = ceremonies.begin(ONE_KEY, rehearsal=True)
+        with pytest.raises(RejectedError) as caught:
+            follow(ceremonies, identifier)
+        assert caught.value.code == "hsm.approval.needed"
+        assert service.find("ca-sm2-root-2030") is None
+        (request,) = service.pending()
+        for person in ("user:zhao", "user:qian"):
+            service.approve(request.id, person)
+        follow(ceremonies, identifier)
+        assert judge(ceremonies.transcript(identifier)).verdict is Verdict.VALID
+
+
+def test_a_transcript_is_a_cms_too_when_the_audit_key_has_a_certificate(
+    ceremonies: Ceremonies, service: HsmService, tmp_path: Path
+) -> None:
+    signer = service.signer(service.generate(AUDIT_KEY, KeyAlgorithm.SM2, purpose=KeyPurpose.AUDIT))
+    with pytest.warns(SoftwareKeyWarning):
+        template = Workshop(SoftwareKeys()).template("Audit", signer, None)
+    certificate = signed(certificate_tbs(template), signer)
+    service.link_certificate(AUDIT_KEY, certificate)
+    transcript = hold(ceremonies)
+    assert transcript.cms is not None
+    for data, verdict in ((transcript.cms, Verdict.VALID), (b"", Verdict.INVALID), (certificate, Verdict.INVALID)):
+        report = verify_transcript(
+            transcript.data, transcript.signature, transcript.public_key_der,
+            trusted_key_der=transcript.public_key_der, cms_der=data,
+        )  # fmt: skip
+        assert report.verdict is verdict
+    other = verify_transcript(
+        transcript.data + b" ", transcript.signature, transcript.public_key_der, cms_der=transcript.cms
+    )
+    assert "hsm.ceremony.cms" in {step.code for step in other.problems}
 
 
 def test_the_printed_transcripts_show_everything_and_mark_the_rehearsal(ceremonies: Ceremonies) -> None:
