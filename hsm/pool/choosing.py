@@ -83,7 +83,7 @@ def refusal(errand: Errand[_T], candidates: Sequence[Crew], next_probe_seconds: 
     last = errand.last
     if last is None and not candidates and errand.missing is not None:
         return errand.missing
-    if last is not None and last.code == "hsm.machine.cannot":
+    if last is not None and last.code in {"hsm.machine.cannot", "hsm.machine.refused"}:
         return last
     said = last or errand.missing
     why = f" The last answer was: {said.detail}" if said else ""

@@ -24,14 +24,14 @@ from hsm.errors import MachineDownError
 from hsm.machine import Machine, MachineKey
 from trustcore.errors import BusyError, TrustError
 
-__all__ = ["Call", "Crew", "is_local"]
+__all__ = ["Call", "Crew", "is_failure", "is_local"]
 
 _T = TypeVar("_T")
 
 _MACHINE_AT_FAULT = ("hsm.module.", "hsm.token.", "hsm.pin.", "hsm.softgm.", "hsm.profile.", "hsm.library.")
 """Codes of errors that another machine need not have."""
 _PERSON_NEEDED = ("hsm.pin.", "hsm.profile.")
-_TRY_ELSEWHERE = frozenset({"hsm.machine.busy", "hsm.machine.cannot", "hsm.machine.full"})
+_TRY_ELSEWHERE = frozenset({"hsm.machine.busy", "hsm.machine.cannot", "hsm.machine.refused"})
 """Codes of errors that say nothing against the machine, and that another one need not have."""
 _MOST_KEYS = 1000
 

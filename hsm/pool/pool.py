@@ -16,7 +16,7 @@ from hsm.core.member import Member, MemberState
 from hsm.errors import KeyMissingError, MachineDownError
 from hsm.machine import Machine, MachineInfo, MachineKey
 from hsm.pool.choosing import Errand, best, closed, refusal, refuse_unless_free
-from hsm.pool.crew import Call, Crew, is_local
+from hsm.pool.crew import Call, Crew, is_failure, is_local
 from hsm.pool.proof import prove
 from hsm.pool.repeatable import RepeatableMachine
 from hsm.pool.snapshot import KeyNumbers, MachineState, PoolSnapshot, numbers_of, reason_of
@@ -184,7 +184,7 @@ class Pool:
         try:
             return self._send_once(name, call).answer(deadline_seconds)
         except TrustError as error:
-            at_fault = is_local(error) and error.code not in {"hsm.machine.cannot", "hsm.machine.full"}
+            at_fault = is_failure(error) or error.code == "hsm.machine.busy"
             if at_fault and not isinstance(error, MachineDownError):
                 raise MachineDownError(name, error.detail.rstrip(".")) from error
             raise

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -13,9 +14,9 @@ from hsm.core.events import EventKind
 from hsm.core.member import MemberState
 from hsm.errors import KeyMissingError, MachineCannotError, MachineDownError
 from hsm.machine import KeyReference, Machine, MachineKey, SessionCounts
-from hsm.pool import Pool
+from hsm.pool import Pool, RepeatableMachine
 from trustcore.crypto.algorithms import KeyAlgorithm
-from trustcore.errors import BusyError, MalformedError, NotFoundError, RejectedError, TrustError
+from trustcore.errors import BusyError, InternalError, MalformedError, NotFoundError, RejectedError, TrustError
 
 KEY = MachineKey(reference=KeyReference("key", b"id"), algorithm=KeyAlgorithm.SM2, public_key_der=b"")
 
@@ -211,7 +212,7 @@ def test_a_machine_that_cannot_be_opened_is_down_and_says_why(site: Site, code: 
 
 
 def test_a_bug_is_not_taken_for_a_machine_that_is_down(site: Site) -> None:
-    def bug(_: Machine) -> Any:
+    def bug(_: RepeatableMachine) -> Any:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -490,7 +491,7 @@ def test_a_wrong_signature_keeps_a_machine_out(site: Site) -> None:
     def signs_wrongly(machine: Any) -> None:
         machine.sign_digest = lambda _key, _digest: b"wrong"
 
-    site.pool.run("a", signs_wrongly, key=KEY, signatures=1)  # type: ignore[arg-type]
+    site.pool.run("a", signs_wrongly, key=KEY, signatures=1)
     with pytest.raises(MachineDownError) as caught:
         site.pool.probe("a")
     assert "wrong signatures" in caught.value.detail
@@ -504,6 +505,25 @@ def test_what_a_machine_cannot_do_another_may(site: Site) -> None:
     assert site.pool.states()[0].up
     with pytest.raises(MachineCannotError):
         site.call("a")
+
+
+def test_what_one_make_of_machine_refuses_another_may_take(site: Site) -> None:
+    refusal = InternalError("The encryption machine a refuses the request.", code="hsm.machine.refused")
+    site.machines[0].error = refusal
+    assert {site.call() for _ in range(6)} == {"b", "c"}
+    assert site.pool.states()[0].up
+    with pytest.raises(InternalError):
+        site.call("a")
+    with pytest.raises(InternalError):
+        site.pool.ask("a", lambda machine: machine.random(1))
+
+
+@pytest.mark.parametrize(
+    "name", ["generate", "destroy", "seal", "make_wrapping_key", "receive_wrapping_key", "unwrap", "make_sm4_key"]
+)
+def test_calls_that_change_a_machine_are_no_calls_that_may_be_repeated(name: str) -> None:
+    assert hasattr(Machine, name)
+    assert not hasattr(RepeatableMachine, name)
 
 
 def test_numbers_tell_what_happened(site: Site) -> None:
@@ -536,7 +556,11 @@ def test_a_closed_pool_has_no_threads_and_says_so() -> None:
 
 def test_a_child_of_a_fork_starts_its_own_threads(site: Site) -> None:
     site.call()
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # of Python 3.12: the parent has threads, which is the point
+        child = os.fork()
     if child == 0:
         code = 1
         try:
