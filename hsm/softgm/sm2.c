@@ -37,9 +37,7 @@ static const uint8_t ORDER[SM2_BYTES] = {
 static const struct sm2_engine *wanted_engine(void) {
     const char *name = getenv("SOFTGM_ENGINE");
 
-    if (name == NULL || *name == '\0')
-        return &sm2_libcrypto;
-    if (strcmp(name, sm2_native.name) == 0)
+    if (name == NULL || *name == '\0' || strcmp(name, sm2_native.name) == 0)
         return &sm2_native;
     return strcmp(name, sm2_libcrypto.name) == 0 ? &sm2_libcrypto : NULL;
 }

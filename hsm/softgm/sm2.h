@@ -32,8 +32,8 @@ struct sm2_secret {
 /* All functions return 1 for success and 0 for failure. */
 
 /*
- * Takes the arithmetic that the environment's SOFTGM_ENGINE names, "libcrypto" (which is the default) or "native"; fails
- * for another name. Not thread-safe; nothing else may be called before.
+ * Takes the arithmetic that the environment's SOFTGM_ENGINE names, "native" (which is the default) or "libcrypto";
+ * fails for another name. Not thread-safe; nothing else may be called before.
  */
 int sm2_start(void);
 void sm2_stop(void);

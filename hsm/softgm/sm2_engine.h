@@ -16,7 +16,8 @@ struct sm2_engine {
     void (*stop)(void);
     int (*point_is_valid)(const uint8_t *point);
     int (*secret_from_scalar)(struct sm2_secret *secret, const uint8_t *scalar);
-    int (*sign)(const struct sm2_secret *secret, const uint8_t *e, const uint8_t *nonce, uint8_t *signature, int *retry);
+    int (*sign)(const struct sm2_secret *secret, const uint8_t *e, const uint8_t *nonce, uint8_t *signature,
+                int *retry);
     int (*verify)(const uint8_t *point, const uint8_t *e, const uint8_t *signature);
     int (*multiply_base)(const uint8_t *scalar, uint8_t *product);
     int (*multiply)(const uint8_t *scalar, const uint8_t *point, uint8_t *product);

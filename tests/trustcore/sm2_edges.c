@@ -32,10 +32,12 @@ static const char ORDER[] = "fffffffeffffffffffffffffffffffff7203df6b21c6052b53b
 static const char PRIME[] = "fffffffeffffffffffffffffffffffffffffffff00000000ffffffffffffffff";
 
 /* Worked out with Python's integers. */
-static const char ROOT_OF_B[] = "fd4511e81736a60f07e88a83d6cf5a167fae6d1a9c9330e76e232e00f5cdc154"; /* the y of a point with x = 0 */
-static const char MINUS_X_OF_G[] = "cd3b51d2e0e67ee6a066fbb995c6366ae220d3ab2f5ff949e261ae800688cc5c"; /* e that makes r = 0 with k = 1 */
-static const char MINUS_X_OF_G_MINUS_1[] = "cd3b51d2e0e67ee6a066fbb995c6366ae220d3ab2f5ff949e261ae800688cc5b"; /* e that makes r + k = n with k = 1 */
-static const char THIRD_MINUS_X_OF_G[] = "77e5fc7de0e67ee6a066fbb995c6366b1174de8779734ce61bcdb27cf341b6a6"; /* e that makes s = 0 with k = 1, d = 3 */
+/* The y of a point with x = 0. */
+static const char ROOT_OF_B[] = "fd4511e81736a60f07e88a83d6cf5a167fae6d1a9c9330e76e232e00f5cdc154";
+/* For k = 1, e that makes r = 0 and r + k = n; for k = 1 and d = 3, e that makes s = 0. */
+static const char MINUS_X_OF_G[] = "cd3b51d2e0e67ee6a066fbb995c6366ae220d3ab2f5ff949e261ae800688cc5c";
+static const char MINUS_X_OF_G_MINUS_1[] = "cd3b51d2e0e67ee6a066fbb995c6366ae220d3ab2f5ff949e261ae800688cc5b";
+static const char THIRD_MINUS_X_OF_G[] = "77e5fc7de0e67ee6a066fbb995c6366b1174de8779734ce61bcdb27cf341b6a6";
 /* A key P with sG + (r + s) P = (n + 4, y), the first point whose x is not below n. */
 static const char P_OF_HIGH_X[] = "04" "648bba51f1c464720013e9108b5cbb89413a2a95f62b8dde7a0bd3802148aa17"
                                   "aa39092255ec4a7949af80de884e1fa95f89fe082c59cd02793001c6150633ab";

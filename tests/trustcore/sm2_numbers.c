@@ -1,4 +1,4 @@
-/* Computes what it reads: an operation and two numbers on a line, as the codes of native/ compute it; one answer a line. */
+/* Computes what it reads, an operation and two numbers on a line, as the codes of native/ do; one answer a line. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -87,8 +87,8 @@ static int combine(const uint8_t p_bytes[SM2_NATIVE_POINT_BYTES], const uint8_t 
 #define SM2_NATIVE_CODE(its_name)                                                                                      \
     {                                                                                                                  \
         .name = its_name, .comb_fill = comb_fill, .multiply_base = multiply_base, .multiply = multiply_point,          \
-        .combine = combine, .is_scalar = is_scalar, .is_point = is_point, .prepare_private = prepare_private, .sign = sign,                \
-        .prepare_public = prepare_public, .verify = verify,                                                            \
+        .combine = combine, .is_scalar = is_scalar, .is_point = is_point, .prepare_private = prepare_private,          \
+        .sign = sign, .prepare_public = prepare_public, .verify = verify,                                              \
     }
 
 #endif

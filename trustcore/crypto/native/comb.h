@@ -1,7 +1,8 @@
 /*
- * Multiples of G without doublings. A number k is written in 37 signed digits, k = sum d_j 2^(7 j) with -63 <= d_j <= 64,
- * and the table holds m 2^(7 j) G for every j and every m from 1 to 64 (151,552 bytes), so kG is the sum of 37 points of
- * the table. For a secret k every one of the 64 points of a row is read, and what is not wanted is masked away.
+ * Multiples of G without doublings. A number k is written in 37 signed digits, k = sum d_j 2^(7 j) with -63 <= d_j <=
+ * 64, and the table holds m 2^(7 j) G for every j and every m from 1 to 64 (151,552 bytes), so kG is the sum of 37
+ * points of the table. For a secret k every one of the 64 points of a row is read, and what is not wanted is masked
+ * away.
  */
 #ifndef SM2_NATIVE_COMB_H
 #define SM2_NATIVE_COMB_H
@@ -93,8 +94,8 @@ static inline void comb_select(struct sm2_affine *out, const struct sm2_affine r
 /*
  * kG for a secret k in [1, n - 1], never infinity.
  *
- * Before row j the sum is S G with |S| <= 64 (2^(7 j) - 1) / 127 < 0.504 2^(7 j), and D G with D = d 2^(7 j) comes to it.
- * The formula for distinct points is right unless S = 0 or D = 0, which are masked, or S = D or S = -D modulo n:
+ * Before row j the sum is S G with |S| <= 64 (2^(7 j) - 1) / 127 < 0.504 2^(7 j), and D G with D = d 2^(7 j) comes to
+ * it. The formula for distinct points is right unless S = 0 or D = 0, which are masked, or S = D or S = -D modulo n:
  *   - |D| >= 2^(7 j) > |S| where d is not 0, so S + D and S - D are not 0 themselves;
  *   - for j <= 35, |S| + |D| < 64.504 2^245 < n, so they are not another multiple of n;
  *   - for j = 36, 0 <= d <= 16, S + D = k is in [1, n - 1]. D - S is positive and would have to be n, as 2n > 17 2^252.

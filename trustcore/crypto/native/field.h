@@ -1,7 +1,7 @@
 /*
- * The field of the curve: numbers modulo p = 2^256 - 2^224 - 2^96 + 2^64 - 1 (GB/T 32918.5-2017 §2), in Montgomery form:
- * a stands as a 2^256 mod p. Every operand and every result is below p, so a number has one form and 0 is 0. Any operand
- * may lie where the result goes.
+ * The field of the curve: numbers modulo p = 2^256 - 2^224 - 2^96 + 2^64 - 1 (GB/T 32918.5-2017 §2), in Montgomery
+ * form: a stands as a 2^256 mod p. Every operand and every result is below p, so a number has one form and 0 is 0. Any
+ * operand may lie where the result goes.
  */
 #ifndef SM2_NATIVE_FIELD_H
 #define SM2_NATIVE_FIELD_H
@@ -52,12 +52,14 @@ static inline void field_from_montgomery(struct sm2_number *out, const struct sm
 }
 
 /* a^(2^count) * factor */
-static void square_times(struct sm2_number *out, const struct sm2_number *a, int count, const struct sm2_number *factor) {
+static void square_times(struct sm2_number *out, const struct sm2_number *a, int count,
+                         const struct sm2_number *factor) {
     struct sm2_number power = *a;
 
     for (int i = 0; i < count; i++)
         field_square(&power, &power);
     field_multiply(out, &power, factor);
+    wipe(&power, sizeof power);
 }
 
 /*
@@ -83,6 +85,12 @@ static void field_invert(struct sm2_number *out, const struct sm2_number *a) {
     square_times(&power, &power, 64, &ones32);
     square_times(&power, &power, 30, &ones30);
     square_times(out, &power, 2, a);
+    wipe(&power, sizeof power);
+    wipe(&ones3, sizeof ones3);
+    wipe(&ones15, sizeof ones15);
+    wipe(&ones30, sizeof ones30);
+    wipe(&ones31, sizeof ones31);
+    wipe(&ones32, sizeof ones32);
 }
 
 #endif

@@ -78,8 +78,8 @@
     REDUCE_ONCE("r4", "r5", "r6", "r7", "r0", "r1", "r2", "r3")
 
 #define PRODUCT_REGISTERS                                                                                              \
-    [r0] "=&r"(r0), [r1] "=&r"(r1), [r2] "=&r"(r2), [r3] "=&r"(r3), [r4] "=&r"(r4), [r5] "=&r"(r5), [r6] "=&r"(r6),     \
-        [r7] "=&r"(r7), [lo] "=&r"(lo), [hi] "=&r"(hi)
+    [r0] "=&r"(r0), [r1] "=&r"(r1), [r2] "=&r"(r2), [r3] "=&r"(r3), [r4] "=&r"(r4), [r5] "=&r"(r5),                    \
+        [r6] "=&r"(r6), [r7] "=&r"(r7), [lo] "=&r"(lo), [hi] "=&r"(hi)
 
 static inline void field_multiply(struct sm2_number *out, const struct sm2_number *a, const struct sm2_number *b) {
     uint64_t r0, r1, r2, r3, r4, r5, r6, r7, lo, hi;

@@ -1,8 +1,8 @@
 /*
  * Secret multiples of any point, for decryption and key agreement. The formulas are complete: with homogeneous
- * coordinates (X / Z, Y / Z) and a prime order they are right for every pair of points, infinity, equal and opposite ones
- * among them, so there is no case to tell apart (Renes, Costello, Batina: Complete addition formulas for prime order
- * elliptic curves, algorithms 4 and 6, for a = -3).
+ * coordinates (X / Z, Y / Z) and a prime order they are right for every pair of points, infinity, equal and opposite
+ * ones among them, so there is no case to tell apart (Renes, Costello, Batina: Complete addition formulas for prime
+ * order elliptic curves, algorithms 4 and 6, for a = -3).
  */
 #ifndef SM2_NATIVE_MULTIPLY_H
 #define SM2_NATIVE_MULTIPLY_H
@@ -13,7 +13,9 @@ struct projective {
     struct sm2_number x, y, z;
 };
 
-static const struct projective INFINITE = {.y = {{0x0000000000000001ULL, 0x00000000FFFFFFFFULL, 0, 0x0000000100000000ULL}}};
+/* (0 : 1 : 0), where 1 is FIELD_ONE */
+static const struct projective INFINITE = {
+    .y = {{0x0000000000000001ULL, 0x00000000FFFFFFFFULL, 0x0000000000000000ULL, 0x0000000100000000ULL}}};
 
 static inline void field_triple(struct sm2_number *out, const struct sm2_number *a) {
     struct sm2_number twice;

@@ -26,9 +26,9 @@ static inline void order_subtract(struct sm2_number *out, const struct sm2_numbe
 }
 
 /*
- * a * b / 2^256 mod n, word by word (Montgomery). Before each step the six-word sum t is below 2n (0 at first); the step
- * makes (t + a_i b + m n) / 2^64 < (2n + (2^64 - 1) n + (2^64 - 1) n) / 2^64 = 2n, so one subtraction at the end is
- * enough. a may be any 256-bit number, b must be below n.
+ * a * b / 2^256 mod n, word by word (Montgomery). Before each step the six-word sum t is below 2n (0 at first); the
+ * step makes (t + a_i b + m n) / 2^64 < (2n + (2^64 - 1) n + (2^64 - 1) n) / 2^64 = 2n, so one subtraction at the end
+ * is enough. a may be any 256-bit number, b must be below n.
  */
 static void order_multiply(struct sm2_number *out, const struct sm2_number *a, const struct sm2_number *b) {
     uint64_t t[6] = {0};

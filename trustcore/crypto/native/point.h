@@ -1,6 +1,7 @@
 /*
- * Points of y^2 = x^3 - 3x + b (GB/T 32918.5-2017 §2). Jacobian (X, Y, Z) stands for (X / Z^2, Y / Z^3); Z = 0 is the point
- * at infinity. The order of the curve is the prime n, so every point but infinity has order n, and none has y = 0.
+ * Points of y^2 = x^3 - 3x + b (GB/T 32918.5-2017 §2). Jacobian (X, Y, Z) stands for (X / Z^2, Y / Z^3); Z = 0 is the
+ * point at infinity. The order of the curve is the prime n, so every point but infinity has order n, and none has y =
+ * 0.
  */
 #ifndef SM2_NATIVE_POINT_H
 #define SM2_NATIVE_POINT_H
@@ -34,8 +35,8 @@ static inline void jacobian_move(struct jacobian *target, const struct jacobian 
 }
 
 /*
- * 2a, for every a: infinity gives Z = 0 again. delta = Z^2, gamma = Y^2, beta = X gamma, alpha = 3 (X - delta)(X + delta),
- * which is 3 X^2 - 3 Z^4 because the curve's a is -3.
+ * 2a, for every a: infinity gives Z = 0 again. delta = Z^2, gamma = Y^2, beta = X gamma, alpha = 3 (X - delta)(X +
+ * delta), which is 3 X^2 - 3 Z^4 because the curve's a is -3.
  */
 static void jacobian_double(struct jacobian *out, const struct jacobian *a) {
     struct sm2_number delta, gamma, beta, alpha, t;
@@ -115,8 +116,9 @@ static void jacobian_add_variable(struct jacobian *a, const struct sm2_affine *b
 }
 
 /*
- * The same points with Z = 1, for one inversion: the inverse of the product of all Z, from which each Z^-1 is peeled off.
- * No point may be infinity; count is from 1 to NORMALIZED_AT_ONCE.
+ * The same points with Z = 1, for one inversion: the inverse of the product of all Z, from which each Z^-1 is peeled
+ * off. No point may be infinity; count is from 1 to NORMALIZED_AT_ONCE. Of a secret multiple Z would tell, so it is
+ * wiped.
  */
 static void normalize(struct sm2_affine *out, const struct jacobian *points, int count) {
     struct sm2_number before[NORMALIZED_AT_ONCE]; /* before[i] is the product of the Z up to and with i */
@@ -137,6 +139,10 @@ static void normalize(struct sm2_affine *out, const struct jacobian *points, int
         field_multiply(&t, &t, &own);
         field_multiply(&out[i].y, &points[i].y, &t);
     }
+    wipe(before, sizeof before);
+    wipe(&inverse, sizeof inverse);
+    wipe(&own, sizeof own);
+    wipe(&t, sizeof t);
 }
 
 /* Whether the bytes are 04 || x || y with x, y < p and y^2 = x^3 - 3x + b (GB/T 32918.1-2016 §4.2.9). Variable time. */

@@ -44,8 +44,8 @@ static void nonce_point(struct sm2_number *x1, const struct sm2_number *k) {
 }
 
 /*
- * s = (1 + d)^-1 (k - r d) = (1 + d)^-1 (k + r) - r: one multiplication, no inversion, and d itself is not needed. A nonce
- * that the standard refuses is found at the end: no result of it leaves, so that it was refused tells nothing.
+ * s = (1 + d)^-1 (k - r d) = (1 + d)^-1 (k + r) - r: one multiplication, no inversion, and d itself is not needed. A
+ * nonce that the standard refuses is found at the end: no result of it leaves, so that it was refused tells nothing.
  */
 static int sign(const uint8_t inverse_mont[SM2_NATIVE_BYTES], const uint8_t e[SM2_NATIVE_BYTES],
                 const uint8_t k_bytes[SM2_NATIVE_BYTES], uint8_t signature[SM2_NATIVE_SIGNATURE_BYTES], int *retry) {

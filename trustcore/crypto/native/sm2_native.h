@@ -5,9 +5,9 @@
  * Numbers are big-endian, 32 bytes; points uncompressed, 04 || x || y; signatures raw, r || s. Functions return 1 for
  * yes or success and 0 for no or failure.
  *
- * Everything that takes a private value (d, k, (1 + d)^-1) runs the same instructions on the same addresses whatever the
- * value is; what is said of "secret" arguments below has been checked with valgrind (tests/trustcore/sm2_secrets.c).
- * Functions on public values only say "variable time".
+ * Everything that takes a private value (d, k, (1 + d)^-1) runs the same instructions on the same addresses whatever
+ * the value is; what is said of "secret" arguments below has been checked with valgrind
+ * (tests/trustcore/sm2_secrets.c). Functions on public values only say "variable time".
  *
  * How the files lie: field.h (mod p), order.h (mod n), point.h, comb.h (multiples of G), multiply.h (multiples of any
  * point), sign.h and verify.h hold static functions; code.h gathers them. portable.c and x86_64.c each compile that
@@ -68,7 +68,10 @@ SM2_NATIVE_EXPORT int sm2_native_multiply(const uint8_t k[SM2_NATIVE_BYTES],
                                           const uint8_t point[SM2_NATIVE_POINT_BYTES],
                                           uint8_t product[SM2_NATIVE_POINT_BYTES]);
 
-/* P + xQ, all of it public, x in [1, n - 1]. Fails for points off the curve and where the sum is infinity. Variable time. */
+/*
+ * P + xQ, all of it public, x in [1, n - 1]. Fails for points off the curve and where the sum is infinity. Variable
+ * time.
+ */
 SM2_NATIVE_EXPORT int sm2_native_combine(const uint8_t p[SM2_NATIVE_POINT_BYTES], const uint8_t x[SM2_NATIVE_BYTES],
                                          const uint8_t q[SM2_NATIVE_POINT_BYTES], uint8_t sum[SM2_NATIVE_POINT_BYTES]);
 

@@ -65,7 +65,7 @@ static void odd_digits(int8_t digits[DIGITS], uint64_t quarter) {
             digit = (int)(rest & 31);
             if (digit > 15)
                 digit -= 32;
-            rest -= (u128)(__int128_t)digit;
+            rest -= (u128)digit; /* modulo 2^128, which the 65 bits of rest never reach */
         }
         digits[i] = (int8_t)digit;
         rest >>= 1;
@@ -100,7 +100,7 @@ static int has_x(const struct jacobian *sum, const struct sm2_number *x) {
     return field_equal(&left, &sum->x);
 }
 
-/* Whether x1 of the sum is r - e modulo n (B7); that many numbers below p there are: r - e and, if below p, that + n. */
+/* Whether x1 of the sum is r - e modulo n (B7): r - e itself or, if that is still below p, r - e + n. */
 static int has_x_modulo_order(const struct jacobian *sum, const struct sm2_number *r, const struct sm2_number *e) {
     struct sm2_number x, rest;
 
