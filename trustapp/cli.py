@@ -22,6 +22,7 @@ import licence_service.cli
 import ofd.cli
 import seal_service.cli
 import sso.cli
+from hsm.gateway.grants import Grants
 from hsm.keys.activation import Activation
 from trustapp.demo.command import add_demo
 from trustapp.hardening import forbid_core_dumps
@@ -69,6 +70,11 @@ class _Invocation:
                 loaded.hsm, data_dir=loaded.data_dir, database=database, clock=now, random=secrets.token_bytes
             )
 
+    @contextmanager
+    def grants(self) -> Iterator[Grants]:
+        with open_database(self.settings()) as database:
+            yield Grants(database, now)
+
     def service(self, choose: Callable[[Suite], _SERVICE]) -> Callable[[], AbstractContextManager[_SERVICE]]:
         @contextmanager
         def opened() -> Iterator[_SERVICE]:
@@ -94,7 +100,12 @@ def build_app() -> typer.Typer:
     add_maintenance(app, invocation.settings, invocation.suite)
     app.add_typer(ofd.cli.build_cli(now), name="ofd")
     app.add_typer(seal_service.cli.build_pdf_cli(now), name="pdf")
-    app.add_typer(hsm.cli.build_cli(invocation.service(lambda suite: suite.hsm), invocation.activation), name="hsm")
+    app.add_typer(
+        hsm.cli.build_cli(
+            invocation.service(lambda suite: suite.hsm), invocation.activation, open_grants=invocation.grants
+        ),
+        name="hsm",
+    )
     app.add_typer(ca.cli.build_cli(invocation.service(lambda suite: suite.ca)), name="ca")
     app.add_typer(seal_service.cli.build_cli(invocation.service(lambda suite: suite.seals)), name="seal")
     app.add_typer(licence_service.cli.build_cli(invocation.service(lambda suite: suite.licences)), name="licence")

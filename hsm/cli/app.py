@@ -14,6 +14,7 @@ from hsm.cli.activation import OpenActivation, add_activation_commands
 from hsm.cli.approvals import OpenApprovals, add_approval_commands
 from hsm.cli.ceremony import add_ceremony_commands
 from hsm.cli.data_keys import add_data_key_commands
+from hsm.cli.gateway import OpenGrants, build_gateway_cli
 from hsm.cli.keys import add_key_commands
 from hsm.cli.machines import add_machine_commands
 from hsm.service import HsmService, SelfTestResult
@@ -28,11 +29,13 @@ def build_cli(
     open_service: OpenService,
     open_activation: OpenActivation | None = None,
     open_approvals: OpenApprovals | None = None,
+    open_grants: OpenGrants | None = None,
 ) -> typer.Typer:
     """The commands, over a service that each of them opens and closes.
 
     Those that unlock machines are there when ``open_activation`` is given, which needs no machine; those that agree to
-    acts on CA keys when ``open_approvals`` is. All leave with 0, or 1 when a machine is down or a self-test fails.
+    acts on CA keys when ``open_approvals`` is; those of the gateway when ``open_grants`` is. All leave with 0, or 1
+    when a machine is down or a self-test fails.
     """
     app = typer.Typer(help="加密机与密钥 Encryption machines and the keys in them", no_args_is_help=True)
 
@@ -43,6 +46,8 @@ def build_cli(
     add_data_key_commands(app, open_service)
     if open_activation is not None:
         add_activation_commands(app, open_activation)
+    if open_grants is not None:
+        app.add_typer(build_gateway_cli(open_grants), name="gateway")
 
     @app.command(help="用每台加密机的每个密钥签名并验证 Sign with every key in every machine, and verify.")
     def selftest(as_json: AsJson = False) -> None:

@@ -18,7 +18,7 @@ from hsm.store.gateway import ClientCertificate, GrantDay, StoredGrant
 from trustcore.errors import MalformedError
 from trustcore.x509.certificate import Certificate, load_pem_bundle
 
-__all__ = ["build_gateway_cli"]
+__all__ = ["OpenGrants", "build_gateway_cli"]
 
 _ACTOR = "cli"
 _PAGE = 200
