@@ -1,5 +1,6 @@
 """Software machines made once and copied for each test."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,7 +17,7 @@ from hsm.softgm import library_path
 from trustcore.database import Database
 
 from support.cryptoki import Cryptoki, CryptokiSession
-from support.sdf_devices import Workshop
+from support.sdf_devices import Workshop, sanitized_library
 
 PRIMED_AT = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -81,7 +82,8 @@ def workshop(tmp_path: Path, sdf_cache: Path) -> Iterator[Workshop]:
     """Makes software SDF devices, and drivers for them."""
     database = Database(f"sqlite:///{tmp_path / 'sdf.db'}")
     database.create_tables()
-    made = Workshop(folder=tmp_path, library=sdf_library_path(sdf_cache), database=database, cache_dir=sdf_cache)
+    library = sanitized_library(sdf_cache) if "LIBSDF_SANITIZED" in os.environ else sdf_library_path(sdf_cache)
+    made = Workshop(folder=tmp_path, library=library, database=database, cache_dir=sdf_cache)
     yield made
     for machine in made.machines:
         machine.close()
@@ -121,7 +123,8 @@ def service(open_machines: OpenHsm) -> Iterator[HsmService]:
 def open_cryptoki(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenToken]:
     """Opens bare PKCS#11 sessions, logged in, with the token of this label."""
     monkeypatch.setenv("SOFTHSM2_CONF", str(software.configuration_file(data_dir).absolute()))
-    module = Cryptoki(library_path(software.module_cache(data_dir)))
+    named = os.environ.get("SOFTGM_TEST_LIBRARY")
+    module = Cryptoki(Path(named) if named else library_path(software.module_cache(data_dir)))
     module.demand("Initialize", None)
     pin = (data_dir / "secrets" / "hsm_pin").read_text().strip()
     yield lambda label: module.open(label, pin)

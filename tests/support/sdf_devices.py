@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from hsm.libsdf import console
+from hsm.libsdf import console, library_sources
+from hsm.libsdf.build import LIBRARIES
 from hsm.libsdf.console import PairKind
 from hsm.machine import KeyReference
 from hsm.models import KeyRow
@@ -15,10 +16,18 @@ from hsm.sdf import SdfMachine
 from hsm.sdf.pairs import KeptPairs
 from hsm.settings import HsmSettings, MachineSettings, SdfSettings
 from trustcore.database import Database
+from trustcore.native import FLAGS, compile_once
 
 PASSWORD = SecretStr("correct-horse")
 AT = datetime(2030, 1, 1, tzinfo=UTC)
 SETTINGS = HsmSettings(sessions_per_machine=4)
+
+
+def sanitized_library(cache_dir: Path) -> Path:
+    """Libsdf that aborts at the first access outside of its memory."""
+    flags = (*FLAGS, "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    flags = tuple(flag for flag in flags if not flag.startswith(("-D_FORTIFY", "-Wl,")))
+    return compile_once(cache_dir, "libsdf-sanitized", library_sources(), libraries=LIBRARIES, flags=flags)
 
 
 @dataclass(kw_only=True)
