@@ -11,6 +11,7 @@ import structlog
 
 from ca.service import CaService
 from hsm.gateway.service import GatewayService
+from hsm.keys.ring import DataKeyRing
 from hsm.service import HsmService, open_hsm
 from licence_service.documents import FolderDocuments
 from licence_service.service import LicenceService
@@ -94,13 +95,15 @@ def open_suite(settings: Settings, *, on_locked: Callable[[TrustError], None] | 
         database = stack.enter_context(open_database(settings))
         opened = open_hsm(settings.hsm, data_dir=settings.data_dir, database=database, clock=now, on_locked=on_locked)
         hsm = stack.enter_context(opened)
-        yield _suite(settings, database, hsm)
+        ring = DataKeyRing(hsm.data_keys, FIELD_KEY, now)
+        cipher = open_field_cipher(database, hsm, now, versions=ring)
+        stack.enter_context(ring.following())
+        yield _suite(settings, database, hsm, cipher)
 
 
-def _suite(settings: Settings, database: Database, hsm: HsmService) -> Suite:
+def _suite(settings: Settings, database: Database, hsm: HsmService, cipher: FieldCipher) -> Suite:
     ca = CaService(database, hsm, now, settings.ca)
     seals = SealService(database, hsm, ca, ca, clock=now, settings=settings.seal)
-    cipher = open_field_cipher(database, hsm, now, versions=hsm.data_keys.ring(FIELD_KEY))
     licences = LicenceService(
         database=database,
         seals=LicenceSeals(seals),

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -32,7 +33,7 @@ from trustcore.errors import ConflictError, InternalError, MalformedError, NotFo
 from trustcore.protection import FIELD_KEY, DataKey
 from trustcore.signing import KeyPurpose, Keys, ensure_key
 
-__all__ = ["DataKeyRing", "DataKeyStatus", "DataKeys", "EnvelopeKeys"]
+__all__ = ["DataKeyStatus", "DataKeys", "EnvelopeKeys"]
 
 _KEY_BYTES = 16
 _VERSION_BYTES = 4
@@ -81,6 +82,8 @@ class _Open:
 class DataKeys:
     """The data keys of an installation. Safe to share between threads.
 
+    Not for use inside a transaction, because it makes its own; :class:`hsm.keys.ring.DataKeyRing` is.
+
     Args:
         database: where they are, wrapped.
         keys: the keys of the machines.
@@ -103,10 +106,6 @@ class DataKeys:
         self._lock = threading.Lock()
         self._open: OrderedDict[tuple[str, int], _Open] = OrderedDict()
         self._newest: dict[str, tuple[int, float]] = {}
-
-    def ring(self, name: str) -> "DataKeyRing":
-        """The versions of one data key, as :mod:`trustcore.protection` takes them."""
-        return DataKeyRing(self, name)
 
     def seal(self, name: str, plaintext: bytes, associated: bytes = b"") -> bytes:
         """Encrypt with the newest version, which is made at the first call: version ‖ nonce ‖ ciphertext ‖ tag."""
@@ -193,7 +192,9 @@ class DataKeys:
         return len(records)
 
     def versions(self) -> tuple[DataKeyStatus, ...]:
-        """All versions of all data keys."""
+        """All versions of all data keys, the installation's own from before versions among them."""
+        with suppress(NotFoundError):
+            self._adopt(FIELD_KEY)
         with self._database.transaction() as session:
             records = store.records(session)
         newest = {record.name: record.version for record in records}
@@ -324,22 +325,6 @@ class DataKeys:
         entry = self._open.pop(place, None)
         if entry is not None:
             entry.key[:] = bytes(len(entry.key))
-
-
-class DataKeyRing:
-    """The versions of one data key, as a :class:`trustcore.protection.FieldKeys`."""
-
-    def __init__(self, keys: DataKeys, name: str) -> None:
-        self._keys = keys
-        self._name = name
-
-    def current(self) -> tuple[int, bytes]:
-        """The newest version and its key."""
-        return self._keys.current(self._name)
-
-    def key(self, version: int) -> bytes:
-        """The key of one version. Raises ``NotFoundError`` (``hsm.data-key.not-found``)."""
-        return self._keys.key(self._name, version)
 
 
 def _bound(name: str, version: int) -> bytes:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from hsm.core.profiles import CipherMode
 from hsm.keys.envelope import DataKeys
+from hsm.keys.ring import DataKeyRing
 from hsm.models import DataKeyRow
 from hsm.service import HsmService
 from trustcore.audit import AuditRow
@@ -244,9 +245,15 @@ def test_an_installation_goes_on_with_its_key_and_rotates_it(
     service: HsmService, database: Database, now: datetime, old: tuple[str, str]
 ) -> None:
     sealed, lookup = old
-    cipher = open_field_cipher(database, service, lambda: now, versions=service.data_keys.ring(FIELD_KEY))
+    times = [now]
+    ring = DataKeyRing(service.data_keys, FIELD_KEY, lambda: times[-1])
+    cipher = open_field_cipher(database, service, lambda: now, versions=ring)
     assert "." not in cipher.encrypt("x"), "nothing changes before a rotation"
     assert service.data_keys.rotate(FIELD_KEY, actor="tester") == 2
+    ring.refresh()
+    assert "." not in cipher.encrypt("x"), "other processes may not have seen the new version yet"
+    times.append(now + timedelta(seconds=30))
+    ring.refresh()
     newer = cipher.encrypt("11010519491231002X")
     assert newer.startswith("2.")
     assert cipher.decrypt(sealed) == cipher.decrypt(newer) == "11010519491231002X"
@@ -257,10 +264,23 @@ def test_an_installation_goes_on_with_its_key_and_rotates_it(
             cipher.decrypt(damaged)
 
 
+def test_fields_are_encrypted_inside_a_transaction(
+    service: HsmService, database: Database, now: datetime, old: tuple[str, str]
+) -> None:
+    ring = DataKeyRing(service.data_keys, FIELD_KEY, lambda: now + timedelta(minutes=1))
+    cipher = open_field_cipher(database, service, lambda: now, versions=ring)
+    service.data_keys.rotate(FIELD_KEY, actor="tester")
+    with ring.following():
+        service.data_keys.close()
+        with database.transaction():
+            assert cipher.decrypt(cipher.encrypt("text")) == "text"
+            assert cipher.decrypt(old[0]) == "11010519491231002X"
+
+
 def test_after_rewrapping_the_first_outer_key_is_not_needed(
     open_machines: OpenHsm, database: Database, now: datetime, service: HsmService, old: tuple[str, str]
 ) -> None:
-    ring = service.data_keys.ring(FIELD_KEY)
+    ring = DataKeyRing(service.data_keys, FIELD_KEY, lambda: now)
     open_field_cipher(database, service, lambda: now, versions=ring)
     service.data_keys.rotate(FIELD_KEY, actor="tester")
     service.data_keys.rewrap(FIELD_KEY, actor="tester")
