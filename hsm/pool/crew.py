@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 _MACHINE_AT_FAULT = ("hsm.module.", "hsm.token.", "hsm.pin.", "hsm.softgm.", "hsm.profile.", "hsm.library.")
 """Codes of errors that another machine need not have."""
 _PERSON_NEEDED = ("hsm.pin.", "hsm.profile.")
-_TRY_ELSEWHERE = frozenset({"hsm.machine.busy", "hsm.machine.cannot", "hsm.machine.refused"})
+_TRY_ELSEWHERE = frozenset({"hsm.machine.busy", "hsm.machine.cannot", "hsm.machine.full", "hsm.machine.refused"})
 """Codes of errors that say nothing against the machine, and that another one need not have."""
 _MOST_KEYS = 1000
 
