@@ -13,9 +13,9 @@ import pytest
 
 from hsm.errors import MachineDownError
 from hsm.machine import KeyReference, MachineKey
+from hsm.opening import pkcs11_machine
 from hsm.pkcs11 import Pkcs11Machine
 from hsm.pkcs11.calls import Calls
-from hsm.pkcs11.opening import pkcs11_machine
 from hsm.pkcs11.sessions import OpenToken
 from hsm.settings import HsmSettings
 from hsm.software import software_machines

@@ -14,9 +14,9 @@ import pytest
 from hsm import software
 from hsm.core.profiles import CipherMode
 from hsm.machine import KeyReference, MachineKey
+from hsm.opening import pkcs11_machine
 from hsm.pkcs11 import Pkcs11Machine
 from hsm.pkcs11.module import LoadedModule
-from hsm.pkcs11.opening import pkcs11_machine
 from hsm.service import HsmService
 from hsm.settings import HsmSettings
 from hsm.software import machine_source, software_machines

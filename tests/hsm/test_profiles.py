@@ -9,8 +9,8 @@ import pytest
 from hsm.core.profiles import CipherForm, CipherMode, SignatureForm, VendorProfile, match_profile, parse_profile
 from hsm.errors import MachineUnfitError
 from hsm.machine import KeyReference
+from hsm.opening import pkcs11_machine
 from hsm.pkcs11 import Pkcs11Machine
-from hsm.pkcs11.opening import pkcs11_machine
 from hsm.settings import HsmSettings
 from hsm.software import software_machines
 from hsm.vendors import VendorBook, packaged_profiles
