@@ -5,6 +5,7 @@ Calls release the interpreter's lock, so several threads verify at once.
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 from cffi import FFI
@@ -28,6 +29,8 @@ size_t sm2_native_verify_many(size_t count, const prepared *const *keys, const u
 _KEYS_REMEMBERED = 256
 """Prepared public keys, 2 kB each; preparing one costs as much as verifying two signatures."""
 _POINT_SIZE = 65
+_starting = Lock()
+"""The C code starts once, while no other thread is in it."""
 
 
 class RawSignature(NamedTuple):
@@ -63,7 +66,9 @@ class NativeSm2:
             code="crypto.native.build",
         )
         self._library = _open(path)
-        if not self._library.sm2_native_start(code.encode() if code else _ffi.NULL):
+        with _starting:
+            started = self._library.sm2_native_start(code.encode() if code else _ffi.NULL)
+        if not started:
             raise InternalError("the SM2 arithmetic does not work on this processor", code="crypto.native.start")
         self._keys: Remembered[Any] = Remembered(count=_KEYS_REMEMBERED, longest=_POINT_SIZE)
 

@@ -38,6 +38,7 @@ static inline uint64_t number_is_zero(const struct sm2_number *a) {
 
 /* target = source where mask is all ones. */
 static inline void number_move(struct sm2_number *target, const struct sm2_number *source, uint64_t mask) {
+#pragma GCC unroll 4
     for (int i = 0; i < 4; i++)
         target->w[i] ^= mask & (target->w[i] ^ source->w[i]);
 }
@@ -46,6 +47,7 @@ static inline void number_move(struct sm2_number *target, const struct sm2_numbe
 static inline uint64_t number_add(struct sm2_number *out, const struct sm2_number *a, const struct sm2_number *b) {
     u128 sum = 0;
 
+#pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
         sum += (u128)a->w[i] + b->w[i];
         out->w[i] = (uint64_t)sum;
@@ -58,6 +60,7 @@ static inline uint64_t number_add(struct sm2_number *out, const struct sm2_numbe
 static inline uint64_t number_subtract(struct sm2_number *out, const struct sm2_number *a, const struct sm2_number *b) {
     uint64_t borrow = 0;
 
+#pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
         u128 difference = (u128)a->w[i] - b->w[i] - borrow;
 
@@ -92,6 +95,7 @@ static inline void number_subtract_mod(struct sm2_number *out, const struct sm2_
     uint64_t mask = mask_of_bit(number_subtract(out, a, b));
     struct sm2_number correction;
 
+#pragma GCC unroll 4
     for (int i = 0; i < 4; i++)
         correction.w[i] = modulus->w[i] & mask;
     number_add(out, out, &correction);
