@@ -172,6 +172,15 @@ def _add_transcripts(app: typer.Typer, open_service: OpenService) -> None:
             _write(out, name, content)
             _say(str(out / name))
 
+    @app.command("audit-key", help="写出审计公钥 Write the public key that signs transcripts, to be kept elsewhere.")
+    def audit_key(
+        out: Annotated[Path, typer.Option(metavar="PEM", help="文件 File to write.")] = Path("audit-key.pem"),
+    ) -> None:
+        with open_service() as service:
+            content = encode_pem("PUBLIC KEY", service.ceremonies.audit_key())
+        _write(out.parent, out.name, content)
+        _say(str(out))
+
     @app.command(help="验证记录 Judge a transcript from its files; 0 valid, 1 not valid, 2 cannot tell.")
     def verify(
         file: Annotated[

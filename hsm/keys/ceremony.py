@@ -271,6 +271,13 @@ class Ceremonies:
             public_key_der=record.public_key_der, cms=record.cms, requests=requests,
         )  # fmt: skip
 
+    def audit_key(self) -> bytes:
+        """SubjectPublicKeyInfo of the key that signs transcripts; made at the first call."""
+        return self._signer().public_key_der
+
+    def _signer(self) -> Signer:
+        return self._keys.signer(ensure_key(self._keys, AUDIT_KEY, KeyAlgorithm.SM2, purpose=KeyPurpose.AUDIT))
+
     def _finish(self, record: CeremonyRecord) -> CeremonyRecord:
         now = self._clock()
         with self._database.transaction() as session:
@@ -291,7 +298,7 @@ class Ceremonies:
 
     def _sign(self, record: CeremonyRecord) -> CeremonyRecord:
         assert record.transcript is not None
-        signer = self._keys.signer(ensure_key(self._keys, AUDIT_KEY, KeyAlgorithm.SM2, purpose=KeyPurpose.AUDIT))
+        signer = self._signer()
         signature = signer.sign(record.transcript)
         certificate = self._certificate()
         detached = None if certificate is None else _cms(record.transcript, signer, certificate, at=self._clock())

@@ -68,7 +68,8 @@ def test_from_the_file_to_the_judged_transcript(app: typer.Typer, file: Path, tm
     files = done(app, "transcript", identifier, "--out", out).split("\n")
     assert {Path(name).suffix for name in files if name} == {".json", ".sig", ".pem", ".md", ".html"}
     transcript = out / f"{identifier}.json"
-    key = out / f"{identifier}.pem"
+    key = tmp_path / "audit-key.pem"
+    done(app, "audit-key", "--out", key)
     assert run(app, "verify", transcript).exit_code == 2, "nobody said whose key it is"
     report = json.loads(done(app, "verify", transcript, "--key", key, "--json"))
     assert report["verdict"] == "valid"
