@@ -367,3 +367,18 @@ def test_no_secret_stands_in_any_error_of_a_machine(data_dir: Path, faults: Path
             assert pin not in f"{chain!r} {chain} {getattr(chain, 'facts', '')}"
             chain = chain.__cause__
         assert pin not in repr(opened)
+
+
+@pytest.mark.parametrize(
+    ("table", "code"), [("locked", "hsm.pin.locked"), ("sessions", "hsm.machine.busy"), ("full", "hsm.machine.full")]
+)
+def test_a_vendors_own_code_means_what_its_profile_says(
+    data_dir: Path, tmp_path: Path, faults: Path, table: str, code: str
+) -> None:
+    profile = tmp_path / "odd.toml"
+    profile.write_text(f'name = "odd"\nsource = "tests"\n[errors]\n{table} = [0x80000123]\n')
+    settings = software_machines(data_dir)[0].model_copy(update={"profile": "odd"})
+    opened = pkcs11_machine(settings, HsmSettings(profiles=(profile,)), data_dir)
+    (faults / "xinyin-1").write_text("0x80000123")
+    assert refusal(opened.connect).code == code
+    opened.close()
