@@ -87,7 +87,7 @@ def test_new_keys_get_the_free_indexes_in_order_and_labels_their_own(workshop: W
     assert machine.expects("root")
     assert not machine.expects("other")
     made = [key(workshop, machine, label) for label in ("first", "root", "second")]
-    indexes = [machine._known(one.public_key_der).index for one in made]
+    indexes = [machine._device.known(one.public_key_der).index for one in made]
     assert indexes == [3, 1, 2]
     with pytest.raises(MachineFullError) as caught:
         key(workshop, machine, "third")

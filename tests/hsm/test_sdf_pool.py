@@ -197,7 +197,7 @@ def test_a_destroyed_key_leaves_its_pair_to_the_console(mixed: HsmSettings, open
         service.destroy("national-root", actor="user:alice")
         assert service.find("national-root") is None
         (machine,) = [service._pool.machine(name) for name in service._pool.names if name == "sdf-1"]
-        assert {pair.index for pair in machine._survey.pairs.values()} == {1, 2}
+        assert {pair.index for pair in machine._device.found.pairs.values()} == {1, 2}
         first = service.generate("other", SM2)
         assert set(service._register.by_uri(first).machines) == {"machine-1", "machine-2"}
 
@@ -253,5 +253,7 @@ def test_no_password_is_in_what_a_driver_shows(workshop: Workshop) -> None:
     workshop.device("one", sm2=(1,))
     machine = workshop.machine("one", sm2=(1,))
     info = machine.connect()
-    shown = f"{machine!r} {info!r} {machine._sessions.__dict__!r} {machine.__dict__!r}"
+    shown = (
+        f"{machine!r} {info!r} {machine._device.__dict__!r} {machine._device._sessions.__dict__!r} {machine.__dict__!r}"
+    )
     assert PASSWORD.get_secret_value() not in shown
