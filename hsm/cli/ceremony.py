@@ -72,6 +72,16 @@ def _add_preparation(app: typer.Typer, open_service: OpenService) -> None:
         ]  # fmt: skip
         typer.echo(json.dumps({"sm3": file_digest(data).hex(), "steps": steps}, ensure_ascii=False, indent=2))
 
+    @app.command(help="列出加密机，写法同文件 Print the machines as a ceremony file has them.")
+    def machines() -> None:
+        with open_service() as service:
+            found = service.ceremonies.machines()
+        for name, facts in found.items():
+            lines = {"name": name} | {key: value for key, value in facts.items() if key != "software" and value}
+            # JSON's strings are TOML's basic strings.
+            table = [f"{key} = {json.dumps(printable(value), ensure_ascii=False)}" for key, value in lines.items()]
+            _say("\n".join(["[[machine]]", *table, ""]))
+
     @app.command(help="审核文件 Approve a file; two persons of the file have to.")
     def review(
         file: File,

@@ -271,6 +271,10 @@ class Ceremonies:
             public_key_der=record.public_key_der, cms=record.cms, requests=requests,
         )  # fmt: skip
 
+    def machines(self) -> Mapping[str, Mapping[str, str]]:
+        """What every machine says of itself, by name: what a file says of it. Raises what the machines raise."""
+        return {name: self._acts.look_at(name) for name in self._pool.names}
+
     def audit_key(self) -> bytes:
         """SubjectPublicKeyInfo of the key that signs transcripts; made at the first call."""
         return self._signer().public_key_der

@@ -65,7 +65,7 @@ class CeremonyActs:
         subject = planned.subject
         acts: dict[StepKind, Callable[[], Mapping[str, str]]] = {
             StepKind.PERSON: lambda: planned.expected,
-            StepKind.MACHINE: lambda: self._look_at(subject),
+            StepKind.MACHINE: lambda: self.look_at(subject),
             StepKind.ABSENT: lambda: self._look_for(subject),
             StepKind.ACTIVATION: lambda: self._sharing() or {"threshold": "", "shares": ""},
             StepKind.GENERATE: lambda: self._generate(identifier, file, subject),
@@ -79,7 +79,8 @@ class CeremonyActs:
         with self._database.transaction() as session:
             return {"present": "yes" if store.has_key(session, label) else "no"}
 
-    def _look_at(self, name: str) -> Mapping[str, str]:
+    def look_at(self, name: str) -> Mapping[str, str]:
+        """What a machine says of itself."""
         info = self._pool.ask(name, lambda machine: machine.connect())
         return {
             "serial": info.serial.strip(),

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tomllib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -90,6 +91,16 @@ def test_each_step_is_confirmed_by_a_person_and_an_interrupted_ceremony_goes_on(
     assert "4. " in second
     assert second.count("确认人") == 9, "the three confirmed ones are not asked for again"
     assert refused(app, "run", file) == "hsm.ceremony.finished"
+
+
+def test_the_machines_are_printed_as_a_file_has_them_and_are_found_again(app: typer.Typer, file: Path) -> None:
+    tables = done(app, "machines")
+    assert [machine["name"] for machine in tomllib.loads(tables)["machine"]] == ["machine-1", "machine-2", "machine-3"]
+    text = file.read_text()
+    start, end = text.index("[[machine]]"), text.index("[before]")
+    file.write_text(text[:start].replace("rehearsal = true\n", "") + tables + text[end:])
+    approve(app, file)
+    assert "Signed" in done(app, "run", file, typed="\n" * 20)
 
 
 def test_what_is_refused(app: typer.Typer, file: Path, tmp_path: Path) -> None:
