@@ -66,7 +66,7 @@ if $judges; then
   has_command npm || want npm
   has_command chromium || has_command google-chrome || want chromium
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || want postgresql
-  want libbcprov-java libbcpkix-java libbcutil-java libnss3-tools zbar-tools
+  want libbcprov-java libbcpkix-java libbcutil-java libnss3-tools zbar-tools opensc gnutls-bin
 fi
 
 [ ${#missing[@]} -eq 0 ] && exit 0
