@@ -256,6 +256,10 @@ class HsmService:
         """One person refuses, which closes the request."""
         return self._approvals.refuse(request, person)
 
+    def now(self) -> datetime:
+        """The present by the installation's clock, which approvals expire by."""
+        return self._approvals.now()
+
     def approval(self, request: str) -> Approval:
         """One request. Raises ``NotFoundError`` (``hsm.approval.not-found``)."""
         return self._approvals.get(request)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -47,8 +47,7 @@ def add_approval_commands(app: typer.Typer, open_service: OpenService, open_appr
         as_json: Annotated[bool, typer.Option("--json", help="以 JSON 输出 Print JSON.")] = False,
     ) -> None:
         with open_service() as service:
-            found = service.pending(only_open=not every)
-        now = datetime.now(UTC)
+            found, now = service.pending(only_open=not every), service.now()
         if as_json:
             typer.echo(json.dumps([approval_json(item, now) for item in found], ensure_ascii=False, indent=2))
         else:
@@ -79,15 +78,15 @@ def _add_decisions(app: typer.Typer, open_approvals: OpenApprovals) -> None:
     def decide(request: str, question: str, vote: Callable[[HsmService], Callable[[str, str], Approval]]) -> None:
         with open_approvals() as (service, persons):
             approval = service.approval(request)
-            _print((approval,), datetime.now(UTC))
+            _print((approval,), service.now())
             for name, value in approval.parameters.items():
                 typer.echo(printable(f"  {name}: {value}"))
             username = typer.prompt("用户名 User name")
             password = typer.prompt("口令 Password", hide_input=True)
             person = persons.verify(username, password)
             typer.confirm(question, abort=True)
-            decided = vote(service)(request, person)
-        Console().print(f"{escape(request)}: {_STATES[decided.state(datetime.now(UTC))]}", soft_wrap=True)
+            state = vote(service)(request, person).state(service.now())
+        Console().print(f"{escape(request)}: {_STATES[state]}", soft_wrap=True)
 
     @app.command(help="批准 Agree to an act; the person proves who he is with his password.")
     def approve(request: Request) -> None:

@@ -53,6 +53,10 @@ class Approvals:
         self._three_persons = three_persons
         self.four_eyes = four_eyes
 
+    def now(self) -> datetime:
+        """The present, which requests expire by."""
+        return self._clock()
+
     def request(self, act: ApprovalAct, subject: str, parameters: Mapping[str, str], *, actor: str) -> Approval:
         """Ask for an approval; the open request when the same was asked for before."""
         now = self._clock()

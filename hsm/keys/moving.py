@@ -19,7 +19,7 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from hsm.core.approvals import ApprovalAct
-from hsm.core.lifecycle import Operation, check_use
+from hsm.core.lifecycle import KeyState, Operation, check_use
 from hsm.core.uri import key_uri
 from hsm.errors import MachineCannotError, MachineDownError
 from hsm.keys import material
@@ -111,9 +111,7 @@ class KeyMoves:
             with self._database.transaction() as session:
                 record, offer = key_record(session, label), store.offer(session, label)
             if record is not None and record.created_at is not None:
-                raise ConflictError(
-                    f"There is a key with the label {label} already.", code="hsm.key.exists", label=label
-                )
+                raise _exists(label)
             if offer is not None and now >= offer.expires_at:
                 self._end(offer)
                 offer = None
@@ -128,6 +126,8 @@ class KeyMoves:
 
     def finish_import(self, new: NewKey, public_key_der: bytes, wrapped: bytes, *, actor: str) -> KeyRecord:
         """Take a wrapped key in, prove that it belongs to ``public_key_der``, and give it to all machines.
+
+        Bringing the same key in again answers as before.
 
         Raises:
             NotFoundError: ``hsm.import.not-begun``; also when the transport key is older than a day.
@@ -144,7 +144,9 @@ class KeyMoves:
                 code="hsm.import.invalid",
             )
         with self._database.transaction() as session:
-            offer = store.offer(session, new.label)
+            record, offer = key_record(session, new.label), store.offer(session, new.label)
+        if record is not None and record.created_at is not None:
+            return self._already_in(record, public_key_der, offer)
         if offer is None or offer.transport_key_der is None or self._clock() >= offer.expires_at:
             raise NotFoundError(
                 f"No transport key waits for the key {new.label}; begin the import, and wrap the key within a day.",
@@ -160,9 +162,7 @@ class KeyMoves:
 
         agreed = approved_parameters(new) | {"public-key-sha256": sha256(public_key_der).hex()}
         made = self._keymaker.add(new, ApprovalAct.IMPORT, agreed, place, actor=actor)
-        with file_lock(self._lock):
-            self._end(offer)
-        return made
+        return self._already_in(made, public_key_der, offer)
 
     def export(self, label: str, recipient_key_der: bytes, *, actor: str) -> ExportedKey:
         """Wrap a key for a recipient outside; only one that was made to be exported.
@@ -197,6 +197,15 @@ class KeyMoves:
                 self._audit(session, "exported", record.uri, actor, recipient=recipient, machine=machine)
         key = record.key
         return ExportedKey(label=label, algorithm=key.algorithm, public_key_der=key.public_key_der, wrapped=wrapped)
+
+    def _already_in(self, record: KeyRecord, public_key_der: bytes, offer: ImportOffer | None) -> KeyRecord:
+        """The answer to an import that is done, and the end of its transport key."""
+        if record.public_key_der != public_key_der or record.state is KeyState.DESTROYED:
+            raise _exists(record.label)
+        if offer is not None:
+            with file_lock(self._lock):
+                self._end(offer)
+        return record
 
     def _receiver(self) -> str:
         for name in self._pool.by_readiness():
@@ -276,6 +285,12 @@ class KeyMoves:
 
     def _audit(self, session: Session, what: str, uri: str, actor: str, **facts: str) -> None:
         audit.record(session, at=self._clock(), actor=actor, action=f"hsm.key.{what}", subject=uri, facts=facts)
+
+
+def _exists(label: str) -> ConflictError:
+    return ConflictError(
+        f"There is a key with the label {label} already, or was one before.", code="hsm.key.exists", label=label
+    )
 
 
 def _check_pair(new: NewKey, public_key_der: bytes) -> None:

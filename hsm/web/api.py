@@ -1,9 +1,6 @@
 """``/hsm/v1``: the gateway, and what machines there are and which keys they hold."""
 
-from datetime import datetime
-from typing import Annotated
-
-from fastapi import Depends, FastAPI, Query
+from fastapi import Depends, FastAPI
 from pydantic import BaseModel, ConfigDict
 
 from hsm.gateway.service import GatewayService
@@ -13,6 +10,7 @@ from hsm.web.gateway import build_router
 from hsm.web.gateway_admin import build_admin_router
 from hsm.web.gateway_callers import Callers
 from hsm.web.gateway_svs import build_svs_router
+from hsm.web.keys import build_keys_router
 from trustcore.web import problem
 from trustcore.web.auth import Authenticator, requires
 from trustcore.web.limits import BodyLimit
@@ -49,38 +47,6 @@ class MachinesBody(BaseModel):
     machines: list[MachineBody]
 
 
-class KeyBody(BaseModel):
-    """One key pair. The private half never leaves the machines."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    label: str
-    uri: str
-    """RFC 7512."""
-    algorithm: str
-    """``sm2``, ``rsa-2048``, ``rsa-3072`` or ``ec-p256``."""
-    public_key_der: str
-    """SubjectPublicKeyInfo, hexadecimal."""
-    machines: list[str]
-    """Machines that hold it."""
-    missing: list[str]
-    """Machines that still wait for their copy."""
-    sealed: bool
-    """It can leave no machine any more."""
-    created_at: datetime
-    """RFC 3339."""
-
-
-class KeysBody(BaseModel):
-    """One page of keys."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    keys: list[KeyBody]
-    next_cursor: str | None
-    """Give it as ``cursor`` for the next page; null at the end."""
-
-
 def create_api(service: HsmService, gateway: GatewayService, authenticator: Authenticator) -> FastAPI:
     """The interface over open services; owns nothing."""
     app = FastAPI(title="Xinyin HSM", version="1", docs_url=None, redoc_url=None)
@@ -91,6 +57,7 @@ def create_api(service: HsmService, gateway: GatewayService, authenticator: Auth
     server = SignatureServer(gateway, service, gateway.clock)
     app.include_router(build_svs_router(server, callers, limit=int(gateway.settings.max_message)))
     app.include_router(build_admin_router(gateway, callers))
+    app.include_router(build_keys_router(service, authenticator))
     caller = Depends(requires(authenticator, _SCOPE))
 
     @app.get("/v1/machines", dependencies=[caller], summary="Encryption machines 加密机")
@@ -110,26 +77,5 @@ def create_api(service: HsmService, gateway: GatewayService, authenticator: Auth
                 for state in service.machines()
             ]
         )
-
-    @app.get("/v1/keys", dependencies=[caller], summary="Keys 密钥")
-    def keys(
-        cursor: Annotated[str, Query(max_length=64)] = "", limit: Annotated[int, Query(ge=1, le=200)] = 50
-    ) -> KeysBody:
-        """Keys by label, one page."""
-        page = service.keys(after=cursor, limit=limit + 1)
-        bodies = [
-            KeyBody(
-                label=key.label,
-                uri=key.uri,
-                algorithm=key.algorithm.value,
-                public_key_der=key.public_key_der.hex(),
-                machines=list(key.machines),
-                missing=list(key.missing),
-                sealed=key.sealed,
-                created_at=key.created_at,
-            )
-            for key in page[:limit]
-        ]
-        return KeysBody(keys=bodies, next_cursor=bodies[-1].label if len(page) > limit else None)
 
     return app
