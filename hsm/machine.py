@@ -77,6 +77,10 @@ class Machine(Protocol):
     def replicates(self) -> bool:
         """Whether keys can be moved in and out, wrapped."""
 
+    @property
+    def erases(self) -> bool:
+        """Whether :meth:`destroy` takes keys out of the machine, and not only out of use."""
+
     def connect(self) -> MachineInfo:
         """Load the module, find the token and log in, if that is not done.
 

@@ -181,7 +181,12 @@ class KeyActs:
         if not erased:
             return record
         with self._database.transaction() as session:
-            self._audit(session, record, "erased", _SYSTEM, machines=" ".join(sorted(erased)))
+            gone = sorted(name for name in erased if self._pool.machine(name).erases)
+            if gone:
+                self._audit(session, record, "erased", _SYSTEM, machines=" ".join(gone))
+            if left := sorted(set(erased) - set(gone)):
+                # Its pair is in them until their vendor's console removes it.
+                self._audit(session, record, "put-out-of-use", _SYSTEM, machines=" ".join(left))
             return store.remove_holders(session, record.label, erased)
 
     def _audit(self, session: Session, record: KeyRecord, what: str, actor: str, **facts: str) -> None:

@@ -54,6 +54,8 @@ class Pkcs11Machine:
         is_full: whether the machine's store has no room, where that can be seen from here.
     """
 
+    erases = True
+
     def __init__(
         self,
         settings: MachineSettings,

@@ -51,6 +51,7 @@ class SdfMachine:
     """
 
     replicates = False
+    erases = False
 
     def __init__(
         self,

@@ -12,11 +12,13 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from hsm.libsdf import console
 from hsm.service import HsmService, open_hsm
 from hsm.settings import HsmSettings
 from hsm.software import software_machines
+from trustcore.audit import AuditRow
 from trustcore.crypto import verify
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.errors import BusyError, RejectedError
@@ -198,6 +200,10 @@ def test_a_destroyed_key_leaves_its_pair_to_the_console(mixed: HsmSettings, open
         assert service.find("national-root") is None
         (machine,) = [service._pool.machine(name) for name in service._pool.names if name == "sdf-1"]
         assert {pair.index for pair in machine._device.found.pairs.values()} == {1, 2}
+        with service._database.transaction() as session:
+            acts = {entry.action: entry.facts for entry in session.scalars(select(AuditRow))}
+        assert acts["hsm.key.put-out-of-use"]["machines"] == "sdf-1"
+        assert "sdf-1" not in acts["hsm.key.erased"]["machines"]
         first = service.generate("other", SM2)
         assert set(service._register.by_uri(first).machines) == {"machine-1", "machine-2"}
 
