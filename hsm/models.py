@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Integer, LargeBinary, String, false
+from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Integer, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trustcore.database import Model, UtcDateTime
@@ -56,8 +56,8 @@ class KeyRow(Model):
     """A ``KeyState``; says something once the key is made."""
     title: Mapped[str | None] = mapped_column(String(200))
     """What people call it. The label is in URIs and in the machines and never changes."""
-    exportable: Mapped[bool] = mapped_column(Boolean, server_default=false())
-    """It was made to leave the installation, wrapped, and is never sealed."""
+    exportable: Mapped[bool | None] = mapped_column(Boolean)
+    """It was made to leave the installation, wrapped, and is never sealed; none for keys older than the column."""
     activated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When it was first activated; none for keys older than the column."""
     retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -141,7 +141,7 @@ def _record(row: KeyRow) -> KeyRecord:
         purpose=KeyPurpose(row.purpose),
         state=KeyState(row.state),
         title=row.title,
-        exportable=row.exportable,
+        exportable=bool(row.exportable),
         activated_at=row.activated_at,
         retired_at=row.retired_at,
         destroyed_at=row.destroyed_at,
