@@ -202,7 +202,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("purpose", sa.String(length=20), server_default="signing", nullable=False))
         batch_op.add_column(sa.Column("state", sa.String(length=20), server_default="active", nullable=False))
         batch_op.add_column(sa.Column("title", sa.String(length=200), nullable=True))
-        batch_op.add_column(sa.Column("exportable", sa.Boolean(), server_default=sa.text("0"), nullable=False))
+        batch_op.add_column(sa.Column("exportable", sa.Boolean(), nullable=True))
         batch_op.add_column(sa.Column("activated_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("retired_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("destroyed_at", sa.DateTime(timezone=True), nullable=True))
