@@ -192,7 +192,7 @@ class HsmSettings(Section):
         """What :attr:`four_eyes` comes to."""
         if self.four_eyes is not None:
             return self.four_eyes
-        return any(machine.module != "softgm" for machine in self.machines)
+        return any(not machine.demonstration for machine in self.machines)
 
     @field_validator("sealed_pins", mode="before")
     @classmethod

@@ -34,6 +34,8 @@ from trustcore.errors import MalformedError
 
 __all__ = ["SdfMachine"]
 
+_RANDOM_BYTES = 8192
+"""Asked for in one call: devices have bounds of their own."""
 _BACKUP = "use the vendor's backup for that"
 _log = structlog.get_logger(__name__)
 
@@ -120,7 +122,8 @@ class SdfMachine:
     def random(self, length: int) -> bytes:
         """Random octets."""
         with self._device.session() as lane:
-            return lane.library.random(lane.session, length) if length else b""
+            parts = [min(_RANDOM_BYTES, length - at) for at in range(0, length, _RANDOM_BYTES)]
+            return b"".join(lane.library.random(lane.session, part) for part in parts)
 
     def expects(self, label: str) -> bool:
         """Whether the settings give an index to this label."""
