@@ -6,6 +6,7 @@ loaded; sessions and objects are its handles. Every call releases the GIL.
 """
 # ruff: noqa: ANN401 - cffi's objects have no static types
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -76,9 +77,12 @@ class NotAModuleError(Exception):
 
 
 def check_module(path: str) -> None:
-    """Make sure that a file is a library with the entrance of PKCS#11. Raises :class:`NotAModuleError`."""
+    """Make sure that a file is a library with the entrance of PKCS#11. Raises :class:`NotAModuleError`.
+
+    The library stays loaded: not every vendor's stands being unloaded and loaded again.
+    """
     try:
-        library: Any = _ffi.dlopen(path)
+        library: Any = _ffi.dlopen(path, os.RTLD_LAZY | os.RTLD_NODELETE)
     except OSError as error:
         # dlopen names the library that it did not find: this one, or one that this one needs.
         missing = re.search(r"([^/'\s:]+): cannot open shared object file", str(error))

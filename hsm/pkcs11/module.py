@@ -161,8 +161,8 @@ def _start(source: ModuleSource, asked: Mapping[str, str], machine: str) -> _Loa
         path = library_path(source.cache_dir) if usual else shim_path(source.cache_dir, source.inner)
         environment["SOFTGM_INNER"] = str(source.inner)
     try:
-        check_module(str(source.inner))
         with starting_environment(environment):
+            check_module(str(source.inner))
             library = pkcs11.lib(str(path))
             calls = Calls(str(path))
     except NotAModuleError as error:
