@@ -182,7 +182,7 @@ class HsmSettings(Section):
 
     four_eyes: bool | None = None
     """Whether two persons have to agree before a CA key is made, brought in, exported or destroyed. When it is not
-    given: yes, unless all machines are software machines."""
+    given or empty: yes, unless all machines are software machines."""
 
     three_persons: bool = False
     """Whether the one who asks for such an act cannot be one of the two who agree."""
@@ -194,10 +194,10 @@ class HsmSettings(Section):
             return self.four_eyes
         return any(not machine.demonstration for machine in self.machines)
 
-    @field_validator("sealed_pins", mode="before")
+    @field_validator("sealed_pins", "four_eyes", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
-        return value or None
+        return None if value == "" else value
 
     @model_validator(mode="after")
     def _known_profiles(self) -> Self:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from sso import store
 from sso.core import passwords, sessions, throttle
+from sso.core.roles import Role
 from sso.core.usernames import is_username
 from sso.hashing import PasswordHasher
 from sso.models import SessionRow, UserRow
@@ -16,7 +17,7 @@ from trustcore import audit
 from trustcore.database import Database
 from trustcore.errors import RejectedError
 
-__all__ = ["Credentials", "Logins"]
+__all__ = ["Credentials", "Identified", "Logins"]
 
 _SID_BYTES = 16
 _TOUCH_EVERY = timedelta(minutes=1)
@@ -32,6 +33,14 @@ class Credentials:
     """To replace a one-time password."""
     address: str
     """Where from, for throttling."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identified:
+    """A person whose password was right."""
+
+    subject: str
+    roles: frozenset[Role]
 
 
 class Logins:
@@ -64,14 +73,23 @@ class Logins:
             BusyError: ``sso.login.busy``.
         """
         now = self._clock()
-        user = self._admit(credentials, now)
-        right = self._hasher.verify(None if user is None else user.password_hash, credentials.password)
-        if user is None or not right:
-            self._record_failure(None if user is None else user.id, now)
-            raise RejectedError("The user name or the password is not right.", code="sso.login.refused")
-        self._forgive(credentials, now)
+        user = self._prove(credentials, now)
         new_hash = self._new_hash(user, credentials, now)
         return self._open(user, new_hash, previous=previous, now=now)
+
+    def identify(self, credentials: Credentials) -> Identified:
+        """Who somebody is, without logging them in; counted, throttled and audited as a login is.
+
+        Raises:
+            RejectedError: as :meth:`login`; a one-time password proves nothing here.
+            BusyError: ``sso.login.busy``.
+        """
+        now = self._clock()
+        user = self._prove(credentials, now)
+        self._new_hash(user, credentials, now)
+        with self._database.transaction() as session:
+            audit.record(session, at=now, actor=f"user:{user.id}", action="sso.person.identified", subject=user.id)
+        return Identified(subject=user.id, roles=frozenset(Role(role) for role in user.roles))
 
     def current(self, session: Session, cookie: str | None, *, now: datetime) -> tuple[SessionRow, UserRow] | None:
         """The live session behind a cookie, in the caller's transaction; being asked for keeps it alive."""
@@ -91,6 +109,16 @@ class Logins:
             lifetime=self._lifetime,
             now=now,
         )
+
+    def _prove(self, credentials: Credentials, now: datetime) -> UserRow:
+        """The person whose password this is."""
+        user = self._admit(credentials, now)
+        right = self._hasher.verify(None if user is None else user.password_hash, credentials.password)
+        if user is None or not right:
+            self._record_failure(None if user is None else user.id, now)
+            raise RejectedError("The user name or the password is not right.", code="sso.login.refused")
+        self._forgive(credentials, now)
+        return user
 
     def _admit(self, credentials: Credentials, now: datetime) -> UserRow | None:
         """Count the attempt; the person it is about, where there is one who may log in."""

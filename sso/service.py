@@ -17,7 +17,7 @@ from sso.core.jose import KeySet
 from sso.core.roles import Role
 from sso.hashing import PasswordHasher
 from sso.keyring import Keyring
-from sso.logins import Credentials, Logins
+from sso.logins import Credentials, Identified, Logins
 from sso.models import CodeRow, SessionRow, UserRow
 from sso.settings import SsoSettings
 from sso.tokens import Tokens, userinfo_claims
@@ -135,6 +135,10 @@ class SsoService:
     def login(self, credentials: Credentials, *, previous: str | None) -> str:
         """Log a person in; see :meth:`sso.logins.Logins.login`."""
         return self._logins.login(credentials, previous=previous)
+
+    def identify(self, credentials: Credentials) -> Identified:
+        """Who somebody is, without a session; see :meth:`sso.logins.Logins.identify`."""
+        return self._logins.identify(credentials)
 
     def authorize(self, query: str, *, cookie: str | None, is_fresh: bool = False) -> Redirect | LoginNeeded:
         """Answer an authorization request (OpenID Connect Core 1.0 §3.1.2).

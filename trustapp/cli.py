@@ -24,6 +24,7 @@ import seal_service.cli
 import sso.cli
 from hsm.gateway.grants import Grants
 from hsm.keys.activation import Activation
+from trustapp.adapters import KeyPersons
 from trustapp.demo.command import add_demo
 from trustapp.hardening import forbid_core_dumps
 from trustapp.maintenance import add_maintenance
@@ -102,7 +103,10 @@ def build_app() -> typer.Typer:
     app.add_typer(seal_service.cli.build_pdf_cli(now), name="pdf")
     app.add_typer(
         hsm.cli.build_cli(
-            invocation.service(lambda suite: suite.hsm), invocation.activation, open_grants=invocation.grants
+            invocation.service(lambda suite: suite.hsm),
+            invocation.activation,
+            invocation.service(lambda suite: (suite.hsm, KeyPersons(suite.sso))),
+            invocation.grants,
         ),
         name="hsm",
     )

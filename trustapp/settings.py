@@ -24,7 +24,7 @@ from sso.settings import SsoSettings
 from trustcore.errors import MalformedError
 from trustcore.settings import Section
 
-__all__ = ["DatabaseSettings", "LogSettings", "Settings", "WebSettings", "load_settings"]
+__all__ = ["CryptoSettings", "DatabaseSettings", "LogSettings", "Settings", "WebSettings", "load_settings"]
 
 _DEFAULT_FILE = Path("xinyin.toml")
 _PUBLISHING = ("ca", "licence", "sso")
@@ -60,6 +60,14 @@ class WebSettings(Section):
     """The largest request, in bytes."""
 
 
+class CryptoSettings(Section):
+    """Cryptography in this program's own processes."""
+
+    sm2: Literal["native", "libcrypto"] = "native"
+    """What verifies SM2 signatures: our own arithmetic, compiled at the first start, or the system's libcrypto, which
+    takes some five times as long. The answers are the same."""
+
+
 class Settings(BaseSettings):
     """Everything that an installation decides."""
 
@@ -78,6 +86,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     log: LogSettings = LogSettings()
     web: WebSettings = WebSettings()
+    crypto: CryptoSettings = CryptoSettings()
     hsm: HsmSettings = HsmSettings()
     ca: CaSettings = CaSettings()
     seal: SealSettings = SealSettings()

@@ -19,8 +19,9 @@ from ofd.fonts import find_fonts
 from seal_service.service import SealService
 from sso.service import SsoService
 from trustapp import schema
-from trustapp.adapters import LicenceSeals
+from trustapp.adapters import InstallationJudge, LicenceSeals
 from trustapp.settings import Settings
+from trustcore.crypto import sm2
 from trustcore.database import Database
 from trustcore.errors import BusyError, TrustError
 from trustcore.protection import FIELD_KEY, FieldCipher, open_field_cipher
@@ -93,6 +94,8 @@ def open_suite(settings: Settings, *, on_locked: Callable[[TrustError], None] | 
     """Open everything; closed in reverse order when the block ends. ``on_locked`` as of :func:`open_hsm`."""
     with ExitStack() as stack:
         database = stack.enter_context(open_database(settings))
+        if settings.crypto.sm2 == "native":
+            sm2.use_native(settings.data_dir / "cache")
         opened = open_hsm(settings.hsm, data_dir=settings.data_dir, database=database, clock=now, on_locked=on_locked)
         hsm = stack.enter_context(opened)
         ring = DataKeyRing(hsm.data_keys, FIELD_KEY, now)
@@ -115,7 +118,9 @@ def _suite(settings: Settings, database: Database, hsm: HsmService, cipher: Fiel
         settings=settings.licence,
     )
     sso = SsoService(database, hsm, now, hsm.random, settings.sso)
-    gateway = GatewayService(database, hsm, now, settings.hsm.gateway)
+    gateway = GatewayService(
+        database, hsm, now, settings.hsm.gateway, judge=InstallationJudge(ca, settings.hsm.gateway)
+    )
     return Suite(
         settings=settings,
         database=database,

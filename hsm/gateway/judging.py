@@ -12,7 +12,7 @@ from trustcore.x509.certificate import Certificate, load_pem_bundle
 from trustcore.x509.chain import KeyPurpose, validate_chain
 from trustcore.x509.crl import Crl, load_crl
 
-__all__ = ["AnchorJudge", "crls", "intermediates"]
+__all__ = ["AnchorJudge", "anchors", "crls", "intermediates", "judge"]
 
 _T = TypeVar("_T")
 
@@ -29,19 +29,41 @@ class AnchorJudge:
 
     def validate(self, certificate_der: bytes, at: datetime) -> Report:
         """See :meth:`hsm.ports.CertificateJudge.validate`. Without roots the answer is that it cannot be told."""
-        certificate = Certificate.from_der(certificate_der)
-        result = validate_chain(
-            certificate,
+        return judge(
+            certificate_der,
+            at,
+            roots=anchors(self._settings),
             intermediates=intermediates(self._settings),
-            roots=tuple(_read(self._settings.trust_anchors, load_pem_bundle)),
-            crls=crls(self._settings),
-            at=at,
-            purpose=KeyPurpose.DOCUMENT_SIGNING,
-            prefix="hsm.certificate",
+            lists=crls(self._settings),
         )
-        builder = ReportBuilder("certificate")
-        builder.extend(result.steps)
-        return builder.build()
+
+
+def judge(
+    certificate_der: bytes,
+    at: datetime,
+    *,
+    roots: tuple[Certificate, ...],
+    intermediates: tuple[Certificate, ...],
+    lists: tuple[Crl, ...],
+) -> Report:
+    """What these roots and revocation lists say of a signing certificate."""
+    result = validate_chain(
+        Certificate.from_der(certificate_der),
+        intermediates=intermediates,
+        roots=roots,
+        crls=lists,
+        at=at,
+        purpose=KeyPurpose.DOCUMENT_SIGNING,
+        prefix="hsm.certificate",
+    )
+    builder = ReportBuilder("certificate")
+    builder.extend(result.steps)
+    return builder.build()
+
+
+def anchors(settings: GatewaySettings) -> tuple[Certificate, ...]:
+    """The roots. Raises ``BusyError`` (``hsm.gateway.anchors``)."""
+    return tuple(_read(settings.trust_anchors, load_pem_bundle))
 
 
 def intermediates(settings: GatewaySettings) -> tuple[Certificate, ...]:
