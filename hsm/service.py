@@ -14,7 +14,9 @@ from hsm.core.profiles import CipherMode
 from hsm.events import EventLog
 from hsm.keys.activation import sharing_facts
 from hsm.keys.approvals import Approvals
-from hsm.keys.ceremony import AUDIT_KEY, Ceremonies, new_key
+from hsm.keys.ceremony import Ceremonies
+from hsm.keys.ceremony_signing import AUDIT_KEY
+from hsm.keys.ceremony_states import new_key
 from hsm.keys.envelope import DataKeys
 from hsm.keys.inventory import KeyStatus, key_status
 from hsm.keys.keeping import KeyKeeping
@@ -180,7 +182,7 @@ class HsmService:
             MachineStatus(
                 name=settings.name,
                 token=settings.token,
-                profile=settings.profile,
+                profile=settings.profile if settings.driver == "pkcs11" else settings.driver,
                 demonstration=settings.demonstration,
                 up=states[settings.name].up,
                 reason=states[settings.name].reason,

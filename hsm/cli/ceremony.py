@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,7 +18,8 @@ from hsm.core.ceremony_judgement import verify_transcript
 from hsm.core.ceremony_plan import plan
 from hsm.core.ceremony_print import checklist, transcript_html, transcript_markdown
 from hsm.core.ceremony_transcript import read_transcript
-from hsm.keys.ceremony import Ceremonies, StepState, Transcript
+from hsm.keys.ceremony import Ceremonies
+from hsm.keys.ceremony_states import StepState, Transcript
 from hsm.service import HsmService
 from trustcore.console import print_report, printable
 from trustcore.errors import BusyError, MalformedError, NotFoundError, RejectedError
@@ -38,7 +39,7 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="仪式文件 The cer
 class _RunByDefault(TyperGroup):
     """``ceremony FILE`` is ``ceremony run FILE``."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer does not export its context
         if args and not args[0].startswith("-") and args[0] not in self.commands:
             args = ["run", *args]
         return super().parse_args(ctx, args)

@@ -7,76 +7,39 @@ the ceremony made, and is never made twice.
 """
 
 import base64
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
-from hsm.core.ceremony import MIN_REVIEWERS, Ceremony, PlannedKey, file_digest, parse
-from hsm.core.ceremony_plan import PlannedStep, StepKind, differences, plan
-from hsm.core.ceremony_transcript import DoneStep, Review, TranscriptFacts, transcript_bytes
+from hsm.core.ceremony import Ceremony, file_digest, parse
+from hsm.core.ceremony_plan import PlannedStep, StepKind, plan
+from hsm.core.ceremony_transcript import Review, TranscriptFacts, transcript_bytes
 from hsm.keys.ceremony_acts import CeremonyActs, MakeKey, actor
+from hsm.keys.ceremony_signing import AuditSigner
+from hsm.keys.ceremony_states import (
+    CeremonyStatus,
+    StepState,
+    Transcript,
+    check_reviews,
+    done_step,
+    out_of_order,
+    planned_step,
+    public_subject,
+    resumed,
+    step_state,
+)
 from hsm.pool import Pool
 from hsm.store import ceremony as store
 from hsm.store.ceremony import CeremonyRecord, StepRecord
-from hsm.store.keys import NewKey
 from trustcore import audit
-from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.crypto.digests import sm3
 from trustcore.database import Database
 from trustcore.errors import ConflictError, NotFoundError, RejectedError
-from trustcore.signing import KeyPurpose, Keys, Signer, ensure_key
-from trustcore.x509 import cms
-from trustcore.x509.certificate import Certificate
+from trustcore.signing import Keys
 
-__all__ = ["AUDIT_KEY", "Ceremonies", "CeremonyStatus", "StepState", "Transcript", "new_key"]
+__all__ = ["Ceremonies"]
 
-AUDIT_KEY = "xinyin-audit"
-"""Label of the key that signs checkpoints of the audit trail and transcripts."""
 _ID_BYTES = 4
 _LIST_LIMIT = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepState:
-    """One step of a running ceremony."""
-
-    planned: PlannedStep
-    actual: Mapping[str, str] | None
-    """What was found; none: it was not done yet."""
-    differs: tuple[str, ...]
-    """Names of what was not found as expected."""
-    confirmed_by: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CeremonyStatus:
-    """One ceremony."""
-
-    id: str
-    title: str
-    rehearsal: bool
-    started_at: datetime
-    finished_at: datetime | None
-    confirmed: int
-    """Steps confirmed."""
-    steps: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transcript:
-    """What is left of a ceremony."""
-
-    id: str
-    file: Ceremony
-    data: bytes
-    """The canonical JSON: what is signed."""
-    signature: bytes
-    """DER SM2 signature."""
-    public_key_der: bytes
-    cms: bytes | None
-    """Detached CMS SignedData over ``data``, where the audit key has a certificate."""
-    requests: Mapping[str, bytes]
-    """DER certificate requests by label."""
 
 
 class Ceremonies:
@@ -109,7 +72,7 @@ class Ceremonies:
         self._pool = pool
         self._keys = keys
         self._acts = CeremonyActs(database, pool, keys, make_key=make_key, sharing=sharing, software=software)
-        self._certificate = certificate
+        self._audit_signer = AuditSigner(keys, certificate=certificate, clock=clock)
         self._software = frozenset(software)
         self._clock = clock
 
@@ -155,8 +118,8 @@ class Ceremonies:
         with self._database.transaction() as session:
             earlier = store.by_digest(session, digest)
             if earlier is not None:
-                return _resumed(earlier, rehearsal=rehearsal)
-            _check_reviews(
+                return resumed(earlier, rehearsal=rehearsal)
+            check_reviews(
                 file.ceremony.title, digest, store.reviews(session, digest),
                 approved=store.titled_digest(session, file.ceremony.title),
             )  # fmt: skip
@@ -197,7 +160,7 @@ class Ceremonies:
         record = self._record(identifier)
         with self._database.transaction() as session:
             done = store.steps(session, identifier)
-        return tuple(_state(planned, done.get(planned.number)) for planned in plan(parse(record.file)))
+        return tuple(step_state(planned, done.get(planned.number)) for planned in plan(parse(record.file)))
 
     def act(self, identifier: str, number: int) -> StepState:
         """Do the next step and record what was found; one that was found as expected is not done again.
@@ -206,13 +169,13 @@ class Ceremonies:
         to the making of a key first, and ``ConflictError`` (``hsm.ceremony.order``, ``hsm.ceremony.key-exists``).
         """
         file, planned, reserved = self._reserve(identifier, number)
-        state = _state(planned, reserved)
+        state = step_state(planned, reserved)
         if reserved.actual is not None and not state.differs:
             return state
         actual = self._acts.do(identifier, file, planned)
         with self._database.transaction() as session:
             store.act(session, identifier, number, actual=actual, at=self._clock())
-            return _state(planned, store.steps(session, identifier)[number])
+            return step_state(planned, store.steps(session, identifier)[number])
 
     def confirm(self, identifier: str, number: int, person: str) -> StepState:
         """Record that a person present confirms a step that was found as expected. Confirming twice is no error.
@@ -222,16 +185,16 @@ class Ceremonies:
             ConflictError: ``hsm.ceremony.order`` for a step that was not done.
         """
         file = self.file(identifier)
-        planned = _planned(file, number)
+        planned = planned_step(file, number)
         if person not in {present.name for present in file.present}:
             raise RejectedError(
                 "Only a person whom the file names and who is present confirms a step.", code="hsm.ceremony.person"
             )
         now = self._clock()
         with self._database.transaction() as session:
-            state = _state(planned, store.steps(session, identifier).get(number))
+            state = step_state(planned, store.steps(session, identifier).get(number))
             if state.actual is None:
-                raise _out_of_order(number)
+                raise out_of_order(number)
             if state.differs:
                 raise RejectedError(
                     f"Step {number} was not found as expected ({', '.join(state.differs)}); see to it and do it again.",
@@ -242,9 +205,9 @@ class Ceremonies:
                 store.confirm(session, identifier, number, person=person, at=now)
                 audit.record(
                     session, at=now, actor=actor(identifier), action="hsm.ceremony.step-confirmed", subject=identifier,
-                    facts={"step": str(number), "kind": planned.kind.value, "about": _public(planned)},
+                    facts={"step": str(number), "kind": planned.kind.value, "about": public_subject(planned)},
                 )  # fmt: skip
-            return _state(planned, store.steps(session, identifier)[number])
+            return step_state(planned, store.steps(session, identifier)[number])
 
     def transcript(self, identifier: str) -> Transcript:
         """The signed transcript of a ceremony whose steps are all confirmed; signed at the first call.
@@ -277,16 +240,13 @@ class Ceremonies:
 
     def audit_key(self) -> bytes:
         """SubjectPublicKeyInfo of the key that signs transcripts; made at the first call."""
-        return self._signer().public_key_der
-
-    def _signer(self) -> Signer:
-        return self._keys.signer(ensure_key(self._keys, AUDIT_KEY, KeyAlgorithm.SM2, purpose=KeyPurpose.AUDIT))
+        return self._audit_signer.public_key_der()
 
     def _finish(self, record: CeremonyRecord) -> CeremonyRecord:
         now = self._clock()
         with self._database.transaction() as session:
             done = store.steps(session, record.id)
-            steps = [_done(planned, done.get(planned.number)) for planned in plan(parse(record.file))]
+            steps = [done_step(planned, done.get(planned.number)) for planned in plan(parse(record.file))]
             facts = TranscriptFacts(
                 id=record.id, file=record.file, rehearsal=record.rehearsal, software=record.software,
                 reviews=store.reviews(session, record.file_digest), steps=steps, started_at=record.started_at,
@@ -302,14 +262,13 @@ class Ceremonies:
 
     def _sign(self, record: CeremonyRecord) -> CeremonyRecord:
         assert record.transcript is not None
-        signer = self._signer()
-        signature = signer.sign(record.transcript)
-        certificate = self._certificate()
-        detached = None if certificate is None else _cms(record.transcript, signer, certificate, at=self._clock())
+        made = self._audit_signer.sign(record.transcript)
         with self._database.transaction() as session:
             current = store.by_id(session, record.id)
             if current is None or current.signature is None:
-                store.sign(session, record.id, public_key_der=signer.public_key_der, signature=signature, cms=detached)
+                store.sign(
+                    session, record.id, public_key_der=made.public_key_der, signature=made.signature, cms=made.cms
+                )
                 audit.record(
                     session, at=self._clock(), actor=actor(record.id), action="hsm.ceremony.signed", subject=record.id
                 )
@@ -338,11 +297,11 @@ class Ceremonies:
 
     def _reserve(self, identifier: str, number: int) -> tuple[Ceremony, PlannedStep, StepRecord]:
         file = self.file(identifier)
-        planned = _planned(file, number)
+        planned = planned_step(file, number)
         with self._database.transaction() as session:
             done = store.steps(session, identifier)
             if any(not (before := done.get(n)) or not before.confirmed_at for n in range(1, number)):
-                raise _out_of_order(number)
+                raise out_of_order(number)
             if number not in done:
                 if planned.kind is StepKind.GENERATE and store.has_key(session, planned.subject):
                     raise ConflictError(
@@ -353,106 +312,3 @@ class Ceremonies:
                     )
                 store.begin_step(session, identifier, number, at=self._clock())
             return file, planned, store.steps(session, identifier)[number]
-
-
-def new_key(planned: PlannedKey) -> NewKey:
-    """What the makers of keys are asked for; the key may be used at once."""
-    return NewKey(
-        label=planned.label,
-        algorithm=planned.algorithm.value,
-        purpose=planned.purpose,
-        usage_limit=planned.usage_limit,
-    )
-
-
-def _cms(data: bytes, signer: Signer, certificate_der: bytes, *, at: datetime) -> bytes | None:
-    """The detached SignedData, or ``None`` when the certificate is over another key."""
-    certificate = Certificate.from_der(certificate_der)
-    if certificate.public_key_der != signer.public_key_der:
-        return None
-    return cms.sign(
-        data,
-        signer=signer,
-        certificate=certificate,
-        detached=True,
-        signing_time=at,
-        certificates=(certificate_der,),
-    )
-
-
-def _public(planned: PlannedStep) -> str:
-    """What the audit trail says of a step's subject: no person's name."""
-    return "" if planned.kind is StepKind.PERSON else planned.subject
-
-
-def _planned(file: Ceremony, number: int) -> PlannedStep:
-    steps = plan(file)
-    if not 1 <= number <= len(steps):
-        raise NotFoundError(f"The ceremony has no step {number}.", code="hsm.ceremony.not-found", step=number)
-    return steps[number - 1]
-
-
-def _out_of_order(number: int) -> ConflictError:
-    return ConflictError(
-        f"Step {number} cannot be done yet: the steps before it are not all confirmed, or it was not done.",
-        code="hsm.ceremony.order",
-        step=number,
-    )
-
-
-def _state(planned: PlannedStep, record: StepRecord | None) -> StepState:
-    actual = record.actual if record else None
-    return StepState(
-        planned=planned,
-        actual=actual,
-        differs=() if actual is None else differences(planned.expected, actual),
-        confirmed_by=record.confirmed_by if record else None,
-    )
-
-
-def _done(planned: PlannedStep, record: StepRecord | None) -> DoneStep:
-    if record is None or record.actual is None or record.acted_at is None or record.confirmed_at is None:
-        raise ConflictError(
-            f"The ceremony is not finished: step {planned.number} is not confirmed.",
-            code="hsm.ceremony.unfinished",
-            step=planned.number,
-        )
-    assert record.confirmed_by is not None
-    return DoneStep(
-        planned=planned,
-        actual=record.actual,
-        begun_at=record.begun_at,
-        acted_at=record.acted_at,
-        confirmed_at=record.confirmed_at,
-        confirmed_by=record.confirmed_by,
-    )
-
-
-def _resumed(earlier: CeremonyRecord, *, rehearsal: bool) -> str:
-    if earlier.signature is not None:
-        raise ConflictError(
-            f"The ceremony of this file is finished; its transcript has the number {earlier.id}.",
-            code="hsm.ceremony.finished",
-            id=earlier.id,
-        )
-    if earlier.rehearsal != rehearsal:
-        raise ConflictError(
-            "The ceremony was begun as a rehearsal and is none now, or the other way round.", code="hsm.ceremony.begun"
-        )
-    return earlier.id
-
-
-def _check_reviews(title: str, digest: bytes, reviews: Sequence[Review], *, approved: bytes | None) -> None:
-    if not reviews and approved is not None:
-        raise RejectedError(
-            f"The file is not the one that was approved under the title “{title}”: that had the digest "
-            f"{approved.hex()}, this one has {digest.hex()}; have it reviewed again.",
-            code="hsm.ceremony.changed",
-        )
-    if len(reviews) < MIN_REVIEWERS:
-        raise RejectedError(
-            f"{MIN_REVIEWERS} persons have to approve the file before the ceremony, and {len(reviews)} did; use "
-            "“xinyin hsm ceremony review”.",
-            code="hsm.ceremony.not-reviewed",
-            reviews=len(reviews),
-        )

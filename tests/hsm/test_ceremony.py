@@ -18,7 +18,9 @@ from hsm.core.ceremony_judgement import verify_transcript
 from hsm.core.ceremony_plan import StepKind
 from hsm.core.ceremony_print import transcript_html, transcript_markdown
 from hsm.core.ceremony_transcript import read_transcript
-from hsm.keys.ceremony import AUDIT_KEY, Ceremonies, Transcript
+from hsm.keys.ceremony import Ceremonies
+from hsm.keys.ceremony_signing import AUDIT_KEY
+from hsm.keys.ceremony_states import Transcript
 from hsm.models import KeyRow
 from hsm.service import HsmService
 from hsm.settings import HsmSettings
