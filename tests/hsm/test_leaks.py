@@ -27,6 +27,10 @@ THREADS = 8
 OPERATIONS = int(os.environ.get("XINYIN_MARATHON", "200000"))
 SLICES = 10
 MOST_GROWTH_KIB = 6 * 1024
+MOST_OBJECTS = 6000
+"""Caches fill up with errors that happen rarely; a leak of one object for each operation would be far above it."""
+DATABASE_CONNECTIONS = 5
+"""Kept by the pool of the database, each with a file and its log; opened when two threads happen to write at once."""
 
 
 def test_memory_sessions_threads_and_files_stay_the_same(data_dir: Path, faults: Path, open_machines: OpenHsm) -> None:
@@ -54,6 +58,7 @@ def test_memory_sessions_threads_and_files_stay_the_same(data_dir: Path, faults:
     assert sum(item["operations"] for item in slices) >= OPERATIONS * 0.9, report
     assert all(end["failed"][number] > warm["failed"][number] for number in (0, 1)), "machines failed all the time"
     assert end["resident_kib"] - warm["resident_kib"] < MOST_GROWTH_KIB, report
-    assert end["threads"] <= warm["threads"], report
-    assert end["files"] <= warm["files"], report
-    assert sum(end["sessions"]) <= sum(warm["sessions"]), report
+    assert abs(end["objects"] - warm["objects"]) < MOST_OBJECTS, report
+    assert end["threads"] <= warm["threads"] + 1, "the thread that watches over a failing machine comes and goes"
+    assert end["files"] <= warm["files"] + 2 * DATABASE_CONNECTIONS, report
+    assert all(count <= 8 for item in slices for count in item["sessions"]), report

@@ -4,6 +4,7 @@ It makes so many operations (a signature or a piece of random octets is one) in 
 warm up, and says after each slice, as one line of JSON, what the process holds.
 """
 
+import gc
 import json
 import os
 import secrets
@@ -49,12 +50,14 @@ def check(signer: Signer, digest: bytes, signature: bytes) -> None:
 
 def holdings(service: HsmService, operations: int, seconds: float) -> dict[str, object]:
     """What the process holds now."""
+    gc.collect()
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     numbers = [condition.numbers for condition in service.operations.status()]
     return {
         "operations": operations,
         "per_second": round(operations / seconds),
         "resident_kib": int(status["VmRSS"].split()[0]),
+        "objects": len(gc.get_objects()),
         "threads": int(status["Threads"]),
         "files": len(list(Path("/proc/self/fd").iterdir())),
         "sessions": [n.sessions.open for n in numbers],
