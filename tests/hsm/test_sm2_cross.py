@@ -10,6 +10,8 @@ import hsm.softgm
 from hsm.softgm.build import arithmetic_sources
 from trustcore.native import FLAGS
 
+pytestmark = [pytest.mark.hsm, pytest.mark.xdist_group("sm2-cross")]
+
 HERE = Path(__file__).parent
 REPORTS = """
 #include <stdio.h>
@@ -56,13 +58,11 @@ def cross(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("cross"), HERE / "sm2_cross.c")
 
 
-@pytest.mark.hsm
 def test_both_arithmetics_agree_on_hundreds_of_cases(cross: Path) -> None:
     done = subprocess.run([cross, "500", "1"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "500 cases agree\n"), done.stderr
 
 
-@pytest.mark.hsm
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_both_arithmetics_agree_on_a_hundred_thousand_cases(cross: Path) -> None:
@@ -74,7 +74,6 @@ def test_both_arithmetics_agree_on_a_hundred_thousand_cases(cross: Path) -> None
     assert [output for output, _ in outputs] == ["50000 cases agree\n"] * 2, outputs
 
 
-@pytest.mark.hsm
 def test_secrets_show_in_branches_of_libcrypto_and_not_in_ours(tmp_path: Path) -> None:
     (tmp_path / "reports.c").write_text(REPORTS)
     softgm = Path(hsm.softgm.__file__).parent

@@ -7,6 +7,8 @@ import pytest
 import hsm.softgm
 from hsm.softgm.build import arithmetic_sources
 
+pytestmark = [pytest.mark.hsm, pytest.mark.xdist_group("sm2-examples")]
+
 HERE = Path(__file__).parent
 SOURCES = Path(hsm.softgm.__file__).parent
 
@@ -26,7 +28,6 @@ def vector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "vector"
 
 
-@pytest.mark.hsm
 @pytest.mark.parametrize("engine", ["libcrypto", "native", ""])
 def test_the_arithmetic_of_softgm_reproduces_the_examples_of_the_standard(vector: Path, engine: str) -> None:
     environment = os.environ | {"SOFTGM_ENGINE": engine}
@@ -34,14 +35,12 @@ def test_the_arithmetic_of_softgm_reproduces_the_examples_of_the_standard(vector
     assert (done.returncode, done.stdout.strip()) == (0, f"ok with {engine or 'native'}"), done.stderr
 
 
-@pytest.mark.hsm
 def test_an_arithmetic_that_there_is_not_is_refused(vector: Path) -> None:
     environment = os.environ | {"SOFTGM_ENGINE": "fastest"}
     done = subprocess.run([vector], capture_output=True, text=True, check=False, env=environment)
     assert "the arithmetic is there" in done.stderr
 
 
-@pytest.mark.hsm
 def test_softgm_compiles_without_a_warning(tmp_path: Path) -> None:
     units = sorted(SOURCES.glob("*.c"))
     native = Path(hsm.softgm.__file__).parents[2] / "trustcore" / "crypto"

@@ -222,12 +222,12 @@ static void round_trip(const uint8_t d[32], const uint8_t k[32], const uint8_t e
         return;
     }
     demand(!retry && code->verify(&key, e, signature), "a signature verifies");
-    for (size_t bit = 0; bit < 512; bit += 37) {
+    for (size_t bit = 0; bit < 512; bit += 101) {
         signature[bit / 8] ^= (uint8_t)(1U << (bit % 8));
         refused(&key, e, signature, "a changed signature");
         signature[bit / 8] ^= (uint8_t)(1U << (bit % 8));
     }
-    for (size_t bit = 0; bit < 256; bit += 61) {
+    for (size_t bit = 0; bit < 256; bit += 127) {
         uint8_t changed[32];
 
         memcpy(changed, e, 32);
@@ -245,7 +245,7 @@ static void keys_and_nonces_at_the_edges(void) {
 
     for (int i = 0; i < 8; i++)
         for (int j = 0; j < 8; j++)
-            for (int fill = 0; fill < 256; fill += 85) {
+            for (int fill = 0; fill < 256; fill += 255) {
                 near(d, ORDER, -2 - i / 2);
                 near(k, ORDER, -1 - j / 2);
                 if (i % 2)

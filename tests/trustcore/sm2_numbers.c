@@ -60,11 +60,6 @@ int main(void) {
     char operation[32], left[65], right[65];
     uint8_t bytes[32];
 
-    __builtin_cpu_init();
-#if NUMBERS_X86_64
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi2"))
-        return 2;
-#endif
     while (scanf("%31s %64s %64s", operation, left, right) == 3) {
         struct sm2_number a, b;
 
