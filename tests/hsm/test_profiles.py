@@ -85,6 +85,41 @@ other form; 0x80008201 beside CKM_VENDOR_SM2_ENCRYPT 0x80008200, in DER)."""
 XIPKI_SIGNATURES = {"tass": SignatureForm.DER, "sansec": SignatureForm.RAW, "luna": SignatureForm.RAW}
 """SM2_SIGNATURE_X962 among VENDOR_BEHAVIORS, or not."""
 
+HEADERS = {
+    "sansec": {
+        "CKK_VENDOR_SM2": 0x80000004,
+        "CKM_VENDOR_SM2_KEY_PAIR_GEN": 0x80008001,
+        "CKM_VENDOR_SM2": 0x80008105,
+        "CKM_VENDOR_SM2_SM3": 0x80008100,
+        "CKM_VENDOR_SM2_ENCRYPT": 0x80008201,
+        "CKM_VENDOR_SM3": 0x80009001,
+        "CKM_VENDOR_SM4_CBC": 0x80000109,
+    },
+    "koal": {
+        "CKK_VENDOR_SM2": 0x80000004,
+        "CKK_VENDOR_SM4": 0x80000002,
+        "CKM_VENDOR_SM2_KEY_PAIR_GEN": 0x80008001,
+        "CKM_VENDOR_SM2": 0x80008104,
+        "CKM_VENDOR_SM2_SM3": 0x80008100,
+        "CKM_VENDOR_SM2_ENCRYPT": 0x80008200,
+        "CKM_VENDOR_SM3": 0x80000005,
+        "CKM_VENDOR_SM4_KEY_GEN": 0x80000107,
+        "CKM_VENDOR_SM4_ECB": 0x80000108,
+        "CKM_VENDOR_SM4_CBC": 0x80000109,
+        "CKM_VENDOR_SM4_GCM": 0x8000010F,
+    },
+    "chainmaker": {
+        "CKK_VENDOR_SM2": 0x80000004,
+        "CKM_VENDOR_SM2_KEY_PAIR_GEN": 0x80008001,
+        "CKM_VENDOR_SM2": 0x80008105,
+        "CKM_VENDOR_SM2_SM3": 0x80008100,
+        "CKM_VENDOR_SM2_ENCRYPT": 0x80008201,
+        "CKM_VENDOR_SM3": 0x80009001,
+    },
+}
+"""Published by the makers themselves or their users, in XiPKI's words: the header swpkcs11.h (public copy), the thrift
+file of a Koal crypto service (格尔自定义机制), and the constants of chainmaker.org/…/common/v2/crypto/pkcs11."""
+
 REFERENCE = KeyReference("key", b"0123456789abcdef")
 
 OpenMachine = Callable[..., Pkcs11Machine]
@@ -104,14 +139,19 @@ def numbers(profile: VendorProfile) -> dict[str, set[int]]:
         "CKM_VENDOR_SM4_KEY_GEN": {profile.sm4_generate},
         "CKM_VENDOR_SM4_ECB": {profile.sm4_ecb},
         "CKM_VENDOR_SM4_CBC": {profile.sm4_cbc},
+        "CKM_VENDOR_SM4_GCM": {profile.sm4_gcm},
     }
     return {name: {value for value in values if value is not None} for name, values in found.items()}
 
 
-@pytest.mark.parametrize("vendor", XIPKI)
-def test_our_numbers_and_those_of_xipki_agree(vendor: str) -> None:
+@pytest.mark.parametrize(
+    ("vendor", "published"),
+    [*XIPKI.items(), *HEADERS.items()],
+    ids=[*(f"xipki-{name}" for name in XIPKI), *(f"header-{name}" for name in HEADERS)],
+)
+def test_our_numbers_and_those_that_are_published_agree(vendor: str, published: dict[str, int]) -> None:
     ours = numbers(packaged_profiles()[vendor])
-    wrong = {name: hex(number) for name, number in XIPKI[vendor].items() if number not in ours[name]}
+    wrong = {name: hex(number) for name, number in published.items() if number not in ours[name]}
     assert not wrong
 
 
