@@ -1,8 +1,10 @@
 /*
- * softgm: an encryption machine in software that knows SM2. FOR TESTS AND DEMONSTRATION / 仅供测试与演示.
+ * softgm: an encryption machine in software that knows SM2, SM3 and SM4. FOR TESTS AND DEMONSTRATION / 仅供测试与演示.
  *
- * A PKCS#11 module that loads another one, normally libsofthsm2.so, takes over its function list and replaces what SM2
- * needs; everything else goes straight through. SoftHSM can make and keep SM2 keys but has no SM2 signature.
+ * A PKCS#11 module that loads another one, normally libsofthsm2.so, takes over its function list and replaces what the
+ * Chinese algorithms need; everything else goes straight through. SoftHSM can make and keep SM2 keys but has no SM2
+ * signature, and of SM3 and SM4 it knows nothing. The numbers are in softgm.h; what a caller sees is 2.40, or a
+ * complete list of 3.0 whose own functions are not supported.
  *
  * It is not a secure device: whoever has the PIN, the token's files and this library can get at the private values.
  * What it promises is that they do not cross its interface, as with a real machine (see objects.c).
