@@ -1,13 +1,11 @@
 """SM2 operations per second: our own arithmetic beside libcrypto's, in C and as the product calls it."""
 
-import logging
 import secrets
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import structlog
 from cffi import FFI
 from harness import Contender, Result, measure
 
@@ -21,7 +19,6 @@ TOGETHER = 100
 
 def measure_all(*, short: bool) -> Result:
     """Compile the loops into a temporary folder and measure them beside the functions of Python."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with tempfile.TemporaryDirectory(prefix="xinyin-perf-") as folder:
         cache_dir = Path(folder)
         library = _loops(cache_dir)

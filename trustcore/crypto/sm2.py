@@ -162,7 +162,6 @@ def use_native(cache_dir: Path) -> bool:
         _native = None
         _log.warning("sm2.native.unavailable", detail=error.detail, code=error.code, engine=engine_name())
         return False
-    _log.info("sm2.native.used", engine=engine_name())
     return True
 
 
