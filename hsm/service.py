@@ -15,7 +15,8 @@ from hsm.events import EventLog
 from hsm.keys.activation import sharing_facts
 from hsm.keys.approvals import Approvals
 from hsm.keys.ceremony import Ceremonies
-from hsm.keys.ceremony_signing import AUDIT_KEY
+from hsm.keys.ceremony_acts import CeremonyActs
+from hsm.keys.ceremony_signing import AUDIT_KEY, AuditSigner
 from hsm.keys.ceremony_states import new_key
 from hsm.keys.envelope import DataKeys
 from hsm.keys.inventory import KeyStatus, key_status
@@ -421,12 +422,19 @@ def open_hsm(
         service.data_keys = DataKeys(database, service, clock=clock)
         service.ceremonies = Ceremonies(
             database,
-            pool,
-            service,
-            make_key=lambda key, actor: service.make(new_key(key), actor=actor),
-            sharing=lambda: sharing_facts(settings, data_dir),
-            certificate=lambda: next(reversed(service.certificates(AUDIT_KEY)), None),
-            software=[machine.name for machine in machines if machine.demonstration],
+            acts=CeremonyActs(
+                database,
+                pool,
+                service,
+                make_key=lambda key, actor: service.make(new_key(key), actor=actor),
+                sharing=lambda: sharing_facts(settings, data_dir),
+                software=[machine.name for machine in machines if machine.demonstration],
+            ),
+            audit_signer=AuditSigner(
+                service, certificate=lambda: next(reversed(service.certificates(AUDIT_KEY)), None), clock=clock
+            ),
+            random=random,
+            four_eyes=settings.wants_four_eyes,
             clock=clock,
         )
         with suppress(BusyError):

@@ -42,7 +42,7 @@ def build_cli(
     add_machine_commands(app, open_service)
     add_key_commands(app, open_service)
     add_approval_commands(app, open_service, open_approvals)
-    add_ceremony_commands(app, open_service)
+    add_ceremony_commands(app, open_service, open_approvals)
     add_data_key_commands(app, open_service)
     if open_activation is not None:
         add_activation_commands(app, open_activation)

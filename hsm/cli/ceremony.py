@@ -1,6 +1,5 @@
 """``xinyin hsm ceremony FILE``, and ``check``, ``review``, ``run``, ``list``, ``transcript``, ``verify``."""
 
-import getpass
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -13,6 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
+from hsm.cli.approvals import OpenApprovals
+from hsm.cli.keys import command_line_actor
 from hsm.core.ceremony import MIN_REVIEWERS, file_digest, parse
 from hsm.core.ceremony_judgement import verify_transcript
 from hsm.core.ceremony_plan import plan
@@ -45,8 +46,13 @@ class _RunByDefault(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-def add_ceremony_commands(app: typer.Typer, open_service: OpenService) -> None:
-    """Add ``ceremony`` to ``app``, over a service that its commands open and close."""
+def add_ceremony_commands(
+    app: typer.Typer, open_service: OpenService, open_approvals: OpenApprovals | None = None
+) -> None:
+    """Add ``ceremony`` to ``app``, over a service that its commands open and close.
+
+    Reviewers can prove who they are when persons can be known.
+    """
     ceremony = typer.Typer(
         cls=_RunByDefault,
         help="密钥仪式 Key ceremonies: reviewed files, followed step by step, with a signed transcript",
@@ -54,6 +60,7 @@ def add_ceremony_commands(app: typer.Typer, open_service: OpenService) -> None:
     )
     app.add_typer(ceremony, name="ceremony")
     _add_preparation(ceremony, open_service)
+    _add_review(ceremony, open_service, open_approvals)
     _add_run(ceremony, open_service)
     _add_transcripts(ceremony, open_service)
 
@@ -83,32 +90,44 @@ def _add_preparation(app: typer.Typer, open_service: OpenService) -> None:
             table = [f"{key} = {json.dumps(printable(value), ensure_ascii=False)}" for key, value in lines.items()]
             _say("\n".join(["[[machine]]", *table, ""]))
 
+
+def _add_review(app: typer.Typer, open_service: OpenService, open_approvals: OpenApprovals | None) -> None:
     @app.command(help="审核文件 Approve a file; two persons of the file have to.")
     def review(
         file: File,
         reviewer: Annotated[str, typer.Option("--as", metavar="NAME", help="审核人 Name as in the file.")],
         digest: Annotated[
-            str | None,
-            typer.Option(metavar="HEX", help="SM3 of the file as on the reviewer's paper; asked for by default."),
+            str | None, typer.Option(metavar="HEX", help="SM3 of the file as on your paper; asked for by default.")
+        ] = None,
+        user: Annotated[
+            str | None, typer.Option(metavar="USER", help="用户名 User name; the password is asked for.")
         ] = None,
     ) -> None:
         data = _read(file)
         parse(data)
-        expected = file_digest(data).hex()
-        said = digest or typer.prompt(
-            f"SM3 的前 {_DIGEST_SHOWN} 位 First {_DIGEST_SHOWN} digits of the SM3 on your paper"
-        )
-        said = said.strip().lower()
-        if len(said) < _DIGEST_SHOWN or not expected.startswith(said):
-            raise RejectedError(
-                "The digest is not that of this file; the paper shows another version.", code="hsm.ceremony.digest"
-            )
-        with open_service() as service:
-            reviews = service.ceremonies.review(data, reviewer, login=getpass.getuser())
+        _check_digest(data, digest)
+        if user is None or open_approvals is None:
+            with open_service() as service:
+                reviews = service.ceremonies.review(data, reviewer, login=command_line_actor())
+        else:
+            with open_approvals() as (service, persons):
+                person = persons.verify(user, typer.prompt("口令 Password", hide_input=True))
+                reviews = service.ceremonies.review(data, reviewer, login=person)
         for done in reviews:
             _say(f"✔ {done.reviewer}  {done.at:%Y-%m-%d %H:%M:%S} UTC")
         missing = MIN_REVIEWERS - len(reviews)
         _say(f"还需 {missing} 人 {missing} more to go" if missing > 0 else "可以开始 The ceremony may begin")
+
+
+def _check_digest(data: bytes, digest: str | None) -> None:
+    """Let pass whoever has the same file on paper."""
+    expected = file_digest(data).hex()
+    said = digest or typer.prompt(f"SM3 的前 {_DIGEST_SHOWN} 位 First {_DIGEST_SHOWN} digits of the SM3 on your paper")
+    said = said.strip().lower()
+    if len(said) < _DIGEST_SHOWN or not expected.startswith(said):
+        raise RejectedError(
+            "The digest is not that of this file; the paper shows another version.", code="hsm.ceremony.digest"
+        )
 
 
 def _add_run(app: typer.Typer, open_service: OpenService) -> None:

@@ -7,13 +7,14 @@ the ceremony made, and is never made twice.
 """
 
 import base64
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from hsm.core.approvals import check_person
 from hsm.core.ceremony import Ceremony, file_digest, parse
 from hsm.core.ceremony_plan import PlannedStep, StepKind, plan
 from hsm.core.ceremony_transcript import Review, TranscriptFacts, transcript_bytes
-from hsm.keys.ceremony_acts import CeremonyActs, MakeKey, actor
+from hsm.keys.ceremony_acts import CeremonyActs, actor
 from hsm.keys.ceremony_signing import AuditSigner
 from hsm.keys.ceremony_states import (
     CeremonyStatus,
@@ -27,14 +28,12 @@ from hsm.keys.ceremony_states import (
     resumed,
     step_state,
 )
-from hsm.pool import Pool
 from hsm.store import ceremony as store
 from hsm.store.ceremony import CeremonyRecord, StepRecord
 from trustcore import audit
 from trustcore.crypto.digests import sm3
 from trustcore.database import Database
 from trustcore.errors import ConflictError, NotFoundError, RejectedError
-from trustcore.signing import Keys
 
 __all__ = ["Ceremonies"]
 
@@ -47,42 +46,44 @@ class Ceremonies:
 
     Args:
         database: where they are recorded.
-        pool: the machines.
-        keys: the keys in them.
-        make_key: makes a key.
-        sharing: threshold and number of the shares of the activation secret, or ``None`` when it is not shared.
-        certificate: DER of the newest certificate over the audit key, or ``None``.
-        software: names of the software machines.
+        acts: does the steps.
+        audit_signer: signs the transcripts.
+        random: makes numbers of ceremonies.
+        four_eyes: whether reviewers have to be persons who proved who they are, and each a different one.
         clock: aware UTC time.
     """
 
     def __init__(
         self,
         database: Database,
-        pool: Pool,
-        keys: Keys,
         *,
-        make_key: MakeKey,
-        sharing: Callable[[], Mapping[str, str] | None],
-        certificate: Callable[[], bytes | None],
-        software: Collection[str],
+        acts: CeremonyActs,
+        audit_signer: AuditSigner,
+        random: Callable[[int], bytes],
+        four_eyes: bool,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._pool = pool
-        self._keys = keys
-        self._acts = CeremonyActs(database, pool, keys, make_key=make_key, sharing=sharing, software=software)
-        self._audit_signer = AuditSigner(keys, certificate=certificate, clock=clock)
-        self._software = frozenset(software)
+        self._acts = acts
+        self._audit_signer = audit_signer
+        self._random = random
+        self._four_eyes = four_eyes
         self._clock = clock
 
     def review(self, data: bytes, reviewer: str, *, login: str) -> tuple[Review, ...]:
         """Record that a person approves this file, and return all approvals of it. Approving twice is no error.
 
+        Args:
+            data: the file.
+            reviewer: name as in the file.
+            login: ``user:`` and an identifier for a person who proved who he is, or else whoever typed.
+
         Raises:
             MalformedError: ``hsm.ceremony.file``.
             RejectedError: ``hsm.ceremony.reviewer`` for somebody the file does not name.
-            ConflictError: ``hsm.ceremony.begun``.
+            ForbiddenError: ``hsm.approval.person`` where reviewers have to prove who they are.
+            ConflictError: ``hsm.ceremony.begun``; ``hsm.ceremony.same-person`` when the same person approves under two
+                names.
         """
         file, digest, now = parse(data), file_digest(data), self._clock()
         if reviewer not in {person.name for person in file.person}:
@@ -90,9 +91,17 @@ class Ceremonies:
                 "The file does not name the reviewer; only persons of the file approve it.",
                 code="hsm.ceremony.reviewer",
             )
+        if self._four_eyes:
+            check_person(login)
         with self._database.transaction() as session:
             if store.by_digest(session, digest) is not None:
                 raise ConflictError("The ceremony of this file has begun already.", code="hsm.ceremony.begun")
+            others = [done for done in store.reviews(session, digest) if done.reviewer != reviewer]
+            if self._four_eyes and login in {done.login for done in others}:
+                raise ConflictError(
+                    "The same person approved this file under another name; somebody else has to.",
+                    code="hsm.ceremony.same-person",
+                )
             title = file.ceremony.title
             if store.add_review(session, digest, reviewer, title=title, login=login, at=now):
                 audit.record(
@@ -114,7 +123,7 @@ class Ceremonies:
         file, digest, now = parse(data), file_digest(data), self._clock()
         rehearsal = rehearsal or file.ceremony.rehearsal
         self._check_machines(file, rehearsal=rehearsal)
-        identifier = f"{now:%Y%m%d}-{self._keys.random(_ID_BYTES).hex()}"
+        identifier = f"{now:%Y%m%d}-{self._random(_ID_BYTES).hex()}"
         with self._database.transaction() as session:
             earlier = store.by_digest(session, digest)
             if earlier is not None:
@@ -125,7 +134,7 @@ class Ceremonies:
             )  # fmt: skip
             record = CeremonyRecord(
                 id=identifier, file=data, file_digest=digest, title=file.ceremony.title, rehearsal=rehearsal,
-                software=bool(self._software & {machine.name for machine in file.machine}), started_at=now,
+                software=bool(self._acts.software & {machine.name for machine in file.machine}), started_at=now,
                 finished_at=None, transcript=None, public_key_der=None, signature=None,
                 cms=None,
             )  # fmt: skip
@@ -236,7 +245,7 @@ class Ceremonies:
 
     def machines(self) -> Mapping[str, Mapping[str, str]]:
         """What every machine says of itself, by name: what a file says of it. Raises what the machines raise."""
-        return {name: self._acts.look_at(name) for name in self._pool.names}
+        return {name: self._acts.look_at(name) for name in self._acts.machines}
 
     def audit_key(self) -> bytes:
         """SubjectPublicKeyInfo of the key that signs transcripts; made at the first call."""
@@ -283,13 +292,13 @@ class Ceremonies:
 
     def _check_machines(self, file: Ceremony, *, rehearsal: bool) -> None:
         named = {machine.name for machine in file.machine}
-        if named != set(self._pool.names):
+        if named != set(self._acts.machines):
             raise RejectedError(
                 "The file names other machines than the settings: a key would go into machines that nobody reviewed "
-                f"({', '.join(sorted(named ^ set(self._pool.names)))}).",
+                f"({', '.join(sorted(named ^ set(self._acts.machines)))}).",
                 code="hsm.ceremony.machines",
             )
-        if rehearsal and not self._software.issuperset(named):
+        if rehearsal and not self._acts.software.issuperset(named):
             raise RejectedError(
                 "A rehearsal runs on software machines only, and the settings name real ones.",
                 code="hsm.ceremony.rehearsal",

@@ -58,7 +58,10 @@ class CeremonyActs:
         self._keys = keys
         self._make_key = make_key
         self._sharing = sharing
-        self._software = frozenset(software)
+        self.machines = pool.names
+        """Names of all machines."""
+        self.software = frozenset(software)
+        """Names of the software machines."""
 
     def do(self, identifier: str, file: Ceremony, planned: PlannedStep) -> Mapping[str, str]:
         """Do one step; what was found, by name. Raises whatever the machines raise."""
@@ -87,7 +90,7 @@ class CeremonyActs:
             "manufacturer": info.manufacturer.strip(),
             "model": info.model.strip(),
             "library": info.library.strip(),
-            "software": "yes" if name in self._software else "no",
+            "software": "yes" if name in self.software else "no",
         }
 
     def _generate(self, identifier: str, file: Ceremony, label: str) -> Mapping[str, str]:

@@ -19,7 +19,8 @@ from hsm.core.ceremony_plan import StepKind
 from hsm.core.ceremony_print import transcript_html, transcript_markdown
 from hsm.core.ceremony_transcript import read_transcript
 from hsm.keys.ceremony import Ceremonies
-from hsm.keys.ceremony_signing import AUDIT_KEY
+from hsm.keys.ceremony_acts import CeremonyActs
+from hsm.keys.ceremony_signing import AUDIT_KEY, AuditSigner
 from hsm.keys.ceremony_states import Transcript
 from hsm.models import KeyRow
 from hsm.service import HsmService
@@ -28,7 +29,7 @@ from trustcore.audit import AuditRow, verify_chain
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.crypto.software import SoftwareKeys, SoftwareKeyWarning
 from trustcore.database import Database
-from trustcore.errors import ConflictError, MalformedError, NotFoundError, RejectedError
+from trustcore.errors import ConflictError, ForbiddenError, MalformedError, NotFoundError, RejectedError
 from trustcore.report import Status, Verdict
 from trustcore.signing import KeyPurpose
 from trustcore.x509.build import certificate_tbs, signed
@@ -290,11 +291,17 @@ def test_a_ceremony_killed_before_and_after_every_commit_goes_on_and_makes_each_
     def process(*, commits: bool) -> Transcript:
         mortal: Any = MortalDatabase(database, commits=commits)
         # As a new process would: nothing is remembered from the one before.
+        acts = CeremonyActs(
+            mortal, service._pool, service, make_key=make_key, sharing=lambda: None, software=service._pool.names
+        )
         ceremonies = Ceremonies(
-            mortal, service._pool, service, make_key=make_key, sharing=lambda: None, certificate=lambda: None,
-            software=service._pool.names,
+            mortal,
+            acts=acts,
+            audit_signer=AuditSigner(service, certificate=lambda: None, clock=immortal._clock),
+            random=service.random,
+            four_eyes=False,
             clock=immortal._clock,
-        )  # fmt: skip
+        )
         try:
             identifier = ceremonies.begin(ONE_KEY, rehearsal=True)
         except ConflictError as error:
@@ -410,7 +417,14 @@ def test_a_ceremony_waits_for_the_two_persons_who_have_to_agree(
 ) -> None:
     with open_machines(HsmSettings(four_eyes=True), clock=clock) as service:
         ceremonies = service.ceremonies
-        approve(ceremonies, ONE_KEY)
+        with pytest.raises(ForbiddenError) as nobody:
+            ceremonies.review(ONE_KEY, MASTER, login="cli:root")
+        assert nobody.value.code == "hsm.approval.person"
+        ceremonies.review(ONE_KEY, MASTER, login="user:zhao")
+        with pytest.raises(ConflictError) as twice:
+            ceremonies.review(ONE_KEY, REVIEWER, login="user:zhao")
+        assert twice.value.code == "hsm.ceremony.same-person"
+        ceremonies.review(ONE_KEY, REVIEWER, login="user:li")
         identifier = ceremonies.begin(ONE_KEY, rehearsal=True)
         with pytest.raises(RejectedError) as caught:
             follow(ceremonies, identifier)

@@ -3,8 +3,8 @@
 import json
 import subprocess
 import tomllib
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 from hsm.cli import build_cli
 from hsm.core.ceremony import file_digest
 from hsm.service import HsmService
-from trustcore.errors import RejectedError, TrustError
+from hsm.settings import HsmSettings
+from trustcore.errors import RejectedError, TrustError, UnauthenticatedError
 
 pytestmark = pytest.mark.hsm
 
@@ -101,6 +102,30 @@ def test_the_machines_are_printed_as_a_file_has_them_and_are_found_again(app: ty
     file.write_text(text[:start].replace("rehearsal = true\n", "") + tables + text[end:])
     approve(app, file)
     assert "Signed" in done(app, "run", file, typed="\n" * 20)
+
+
+class OnePerson:
+    """Knows one person and his password."""
+
+    def verify(self, username: str, password: str) -> str:
+        if (username, password) != ("zhao", "right"):
+            raise UnauthenticatedError("The user name or the password is wrong.", code="test.credentials")
+        return "user:zhao"
+
+
+def test_a_reviewer_proves_who_he_is_by_his_password(open_machines: OpenHsm, file: Path) -> None:
+    @contextmanager
+    def open_approvals() -> Iterator[tuple[HsmService, OnePerson]]:
+        with open_machines(HsmSettings(four_eyes=True)) as service:
+            yield service, OnePerson()
+
+    app = build_cli(lambda: open_machines(HsmSettings(four_eyes=True)), None, open_approvals)
+    words = ("review", file, "--as", "赵明", "--digest", file_digest(file.read_bytes()).hex())
+    assert refused(app, *words) == "hsm.approval.person"
+    assert refused(app, *words, "--user", "zhao", typed="wrong\n") == "test.credentials"
+    said = done(app, *words, "--user", "zhao", typed="right\n")
+    assert "1 more to go" in said
+    assert "right" not in said
 
 
 def test_what_is_refused(app: typer.Typer, file: Path, tmp_path: Path) -> None:
