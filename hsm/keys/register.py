@@ -3,9 +3,9 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from hsm.core.lifecycle import KeyState, KeyUse
+from hsm.core.lifecycle import ALLOWED, PURPOSES, KeyState, KeyUse, Operation
 from hsm.core.uri import key_uri, label_of
 from hsm.store import keys as store
 from hsm.store.keys import KeyRecord
@@ -27,6 +27,8 @@ class KnownKey:
 
     record: KeyRecord
     use: KeyUse
+    signs_freely: bool
+    """It may sign at any time and as often as wanted, until the record is read again."""
     fresh_until: float
     usable_until: float
 
@@ -84,7 +86,10 @@ class KeyRegister:
     def remember(self, record: KeyRecord) -> KnownKey:
         """Take in what was just read or written."""
         now = self._monotonic()
-        entry = KnownKey(record, record.use, now + _FRESH_SECONDS, now + _GRACE_SECONDS)
+        use = record.use
+        freely = record.usage_limit is None and use.not_before is None and use.not_after is None
+        freely = freely and Operation.SIGN in ALLOWED[use.state] & PURPOSES[use.purpose]
+        entry = KnownKey(record, use, freely, now + _FRESH_SECONDS, now + _GRACE_SECONDS)
         self._known[record.label] = entry
         return entry
 
@@ -105,7 +110,7 @@ class KeyRegister:
             if not serves:
                 raise
             assert entry is not None
-            later = KnownKey(entry.record, entry.use, self._monotonic() + _LOOK_AGAIN_SECONDS, entry.usable_until)
+            later = replace(entry, fresh_until=self._monotonic() + _LOOK_AGAIN_SECONDS)
             self._known[label] = later
             return later
         finally:

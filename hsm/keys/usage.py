@@ -75,7 +75,8 @@ class UsageMeter:
         known = self._register.known(label)
         if known is None:
             raise NotFoundError(f"There is no key {label}.", code="hsm.key.not-found", label=label)
-        check_use(known.use, operation, self._clock())
+        if not known.signs_freely or operation is not Operation.SIGN:
+            check_use(known.use, operation, self._clock())
         self._wake()
         if known.record.usage_limit is None:
             with self._counting:

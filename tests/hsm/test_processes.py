@@ -175,8 +175,8 @@ def test_a_key_that_another_host_is_making_is_left_to_it_for_a_while(
 ) -> None:
     with database.transaction() as session:
         store.request(
-            session, label="key", key_id=bytes(16), algorithm="sm2", uri="pkcs11:object=key;type=private", at=now,
-            host="another-host",
+            session, store.NewKey(label="key", algorithm="sm2"), key_id=bytes(16),
+            uri="pkcs11:object=key;type=private", at=now, host="another-host",
         )  # fmt: skip
     with open_machines() as service, pytest.raises(BusyError) as caught:
         service.generate("key", KeyAlgorithm.SM2)
