@@ -4,6 +4,7 @@ The structures are given as plain octets (:mod:`hsm.core.sdf`), because vendors'
 """
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +98,7 @@ class SdfLibrary:
         self._environment = environment
         self._with_algorithm = decrypt == "with-algorithm"
         try:
-            self._functions: Any = _ffi.dlopen(str(path.resolve()))
-            decryption = _DECRYPT_WITH_ALGORITHM if self._with_algorithm else _DECRYPT_WITHOUT_ALGORITHM
-            self._decryption: Any = decryption.dlopen(str(path.resolve()))
+            self._functions, self._decryption = _load(path.resolve(), with_algorithm=self._with_algorithm)
         except OSError as error:
             raise InternalError(
                 f"The module {path.name} of the encryption machine {machine} cannot be loaded; is it whole, and are "
@@ -201,6 +200,13 @@ class SdfLibrary:
 
     def _call(self, function: str, *arguments: Any) -> None:  # noqa: ANN401 - what cffi takes
         _check(function, getattr(self._functions, function)(*arguments))
+
+
+@cache
+def _load(path: Path, *, with_algorithm: bool) -> tuple[Any, Any]:
+    """Load a library for good: makers' libraries have threads of their own, which an unloading would crash."""
+    decryption = _DECRYPT_WITH_ALGORITHM if with_algorithm else _DECRYPT_WITHOUT_ALGORITHM
+    return _ffi.dlopen(str(path)), decryption.dlopen(str(path))
 
 
 def _check(function: str, answer: int) -> None:

@@ -93,6 +93,9 @@ class SdfSessions:
         Raises:
             TrustError: ``hsm.module.…``, ``hsm.pin.…``, ``hsm.profile.…`` or ``MachineDownError``.
         """
+        known = self._connection
+        if known is not None:
+            return known
         with self._connecting:
             if self._connection is not None:
                 return self._connection
@@ -124,7 +127,7 @@ class SdfSessions:
         if not self._free.acquire(timeout=self._wait_seconds):
             raise self._busy(self._limit)
         try:
-            lane = self._take(self.connect())
+            lane = self._take()
             try:
                 yield lane
             except SdfError as error:
@@ -198,22 +201,28 @@ class SdfSessions:
             connection.lanes.add(lane)
         return lane
 
-    def _take(self, connection: Connection) -> Lane:
-        with self._lock:
-            if connection.given_up:
-                connection = self._connection or connection
-            connection.in_use += 1
-            if self._idle and self._idle[-1].connection is connection:
-                return self._idle.pop()
+    def _take(self) -> Lane:
+        while True:
+            connection = self.connect()
+            with self._lock:
+                if connection.given_up:
+                    continue
+                connection.in_use += 1
+                if self._idle:
+                    return self._idle.pop()
+            return self._add(connection)
+
+    def _add(self, connection: Connection) -> Lane:
+        """One more session, for a call that is counted already."""
         try:
             return self._open(connection)
         except TrustError as error:
             with self._lock:
                 connection.in_use -= 1
-                others = bool(connection.lanes)
+                others = 0 if connection.given_up else len(connection.lanes)
             if others:
                 # The device may have less sessions than the settings say; whether it is down, the others will tell.
-                raise self._busy(len(connection.lanes)) from error
+                raise self._busy(others) from error
             self._give_up(connection)
             raise
 

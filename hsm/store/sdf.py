@@ -13,14 +13,15 @@ __all__ = ["public_key", "release", "take"]
 
 
 def take(session: Session, reference: KeyReference, public_key_der: bytes, *, at: datetime) -> bool:
-    """Let a key have a pair, unless another key has it or had it once.
+    """Let a key have a pair, unless it has another one, or another key has it or had it once.
 
     Raises ``IntegrityError`` at the end of the transaction when another process takes the pair at the same time.
     """
+    own = public_key(session, reference)
+    if own is not None:
+        return own == public_key_der
     fingerprint = sha256(public_key_der).hex()
     row = session.get(SdfPairRow, fingerprint)
-    if row is not None and row.key_id == reference.key_id:
-        return row.released_at is None
     if row is not None and (row.released_at is not None or _is_known(session, row)):
         return False
     if session.scalar(select(exists().where(KeyRow.public_key_der == public_key_der))):

@@ -102,6 +102,9 @@ def test_a_key_that_died_half_made_is_found_again_and_an_abandoned_pair_is_free(
     made = machine.generate(reference, SM2, extractable=False)
     assert workshop.machine("one", sm2=(1,)).find(reference, SM2) == made, "by another process, after a crash"
     assert machine.generate(reference, SM2, extractable=False) == made, "twice is once"
+    console.make_key_pairs(workshop.device("one"), PairKind.SM2, 2, PASSWORD, cache_dir=workshop.cache_dir)
+    more = workshop.machine("one", sm2=(2, 1))
+    assert more.generate(reference, SM2, extractable=False) == made, "even when another pair comes first by now"
     renamed = workshop.request("key", b"2" * 16)
     assert machine.find(renamed, SM2) is None
     again = machine.generate(renamed, SM2, extractable=False)
