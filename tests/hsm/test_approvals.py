@@ -1,7 +1,7 @@
 """Two persons for CA keys, on real software machines."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -194,3 +194,60 @@ def test_software_machines_alone_want_no_second_person(data_dir: Path) -> None:
     assert HsmSettings(machines=(*machines[1:], real)).wants_four_eyes
     assert HsmSettings(four_eyes=True).wants_four_eyes
     assert not HsmSettings(machines=(real,), four_eyes=False).wants_four_eyes
+
+
+class Killed(BaseException):
+    """The process ends here: nothing but the system cleans up."""
+
+
+@pytest.mark.parametrize("act", ["generate", "destroy", "export"])
+@pytest.mark.parametrize("calls", [pytest.param(n, marks=pytest.mark.slow if n % 3 else ()) for n in range(1, 10)])
+def test_an_approved_act_that_is_cut_off_anywhere_is_done_once(
+    four_eyes: OpenHsm, now: datetime, act: str, calls: int
+) -> None:
+    """The clock is asked before every write, so each count ends the process at another place."""
+    left = -1
+
+    def clock() -> datetime:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+        return now
+
+    with four_eyes(clock=clock) as service:
+        new = NewKey(label="ca-root", algorithm="ec-p256", purpose=KeyPurpose.CA, exportable=True)
+        recipient = service.begin_import("recipient", actor=WANG).transport_key_der if act == "export" else None
+        if act != "generate":
+            agree(service, requested(service, lambda: service.make(new, actor=WANG)))
+            service.make(new, actor=WANG)
+        if act == "destroy":
+            service.retire("ca-root", actor=WANG)
+
+    def do(service: HsmService) -> object:
+        if act == "generate":
+            return service.make(new, actor=WANG)
+        if act == "destroy":
+            return service.destroy("ca-root", actor=WANG)
+        assert recipient is not None
+        return service.export("ca-root", recipient, actor=WANG)
+
+    with four_eyes(clock=clock) as service:
+        request = requested(service, lambda: do(service))
+        agree(service, request)
+        left = calls
+        with suppress(Killed):
+            do(service)
+        left = -1
+    with four_eyes() as service:
+        used = service.approval(request).executed_at is not None
+        if not used:
+            do(service)
+        assert service.approval(request).executed_at is not None
+        if act == "destroy":
+            service.reconcile()
+            assert (service.key("ca-root").state, service.key("ca-root").machines) == (KeyState.DESTROYED, ())
+        else:
+            assert [result.ok for result in service.self_test()] == [True] * 3
+        if act == "export":
+            requested(service, lambda: do(service))
