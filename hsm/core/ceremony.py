@@ -126,6 +126,8 @@ class PlannedKey(_Table):
     purpose: KeyPurpose
     usage_limit: Annotated[int, Field(ge=1, le=10**15)] | None = None
     """How often it may be used in its life."""
+    machines: tuple[_Text, ...] | None = Field(default=None, min_length=1)
+    """Machines that hold it in the end; all by default."""
     request_subject: Annotated[_Text, AfterValidator(_subject)] | None = None
     """RFC 4514 name for a PKCS #10 request that the parent authority gets."""
 
@@ -172,6 +174,10 @@ class Ceremony(_Table):
         """Who leads."""
         return next(person for person in self.person if person.role is Role.MASTER)
 
+    def holders(self, key: PlannedKey) -> tuple[str, ...]:
+        """Names of the machines that hold a key in the end, in the order of the file."""
+        return tuple(m.name for m in self.machine if key.machines is None or m.name in key.machines)
+
     @property
     def present(self) -> tuple[Person, ...]:
         """Who has to be there: all but mere reviewers."""
@@ -210,6 +216,12 @@ def _problems_of_things(file: Ceremony) -> Sequence[str]:
         problems.append(f"machine.name: {name} is named twice")
     if (label := _twice([key.label for key in file.key])) is not None:
         problems.append(f"key.label: {label} is named twice")
+    names = {machine.name for machine in file.machine}
+    problems += [
+        f"key.machines: the key {key.label} is to be held by machines that the file does not describe"
+        for key in file.key
+        if not names.issuperset(key.machines or ())
+    ]
     if not file.ceremony.rehearsal:
         problems += [
             f"machine.serial: the serial number of {machine.name} is missing; only a rehearsal can do without"

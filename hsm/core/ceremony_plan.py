@@ -106,9 +106,9 @@ def _opening(file: Ceremony) -> Sequence[_Line]:
 
 
 def _making(file: Ceremony) -> Sequence[_Line]:
-    machines = " ".join(machine.name for machine in file.machine)
     lines: list[_Line] = []
     for key in file.key:
+        machines = " ".join(file.holders(key))
         expected = {"algorithm": key.algorithm.value, "purpose": key.purpose.value, "machines": machines}
         if key.usage_limit is not None:
             expected["usage_limit"] = str(key.usage_limit)

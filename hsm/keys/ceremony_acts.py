@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
-from hsm.core.ceremony import Ceremony, ExpectedMachine, PlannedKey
+from hsm.core.ceremony import Ceremony, PlannedKey
 from hsm.core.ceremony_plan import PlannedStep, StepKind
 from hsm.core.ceremony_transcript import key_facts
 from hsm.machine import Machine, MachineKey
@@ -72,7 +72,7 @@ class CeremonyActs:
             StepKind.ABSENT: lambda: self._look_for(subject),
             StepKind.ACTIVATION: lambda: self._sharing() or {"threshold": "", "shares": ""},
             StepKind.GENERATE: lambda: self._generate(identifier, file, subject),
-            StepKind.PROVE: lambda: self._prove(identifier, file.machine, subject),
+            StepKind.PROVE: lambda: self._prove(identifier, file.holders(_key_of(file, subject)), subject),
             StepKind.REQUEST: lambda: self._request(planned),
             StepKind.CLOSE: dict,
         }
@@ -95,8 +95,7 @@ class CeremonyActs:
 
     def _generate(self, identifier: str, file: Ceremony, label: str) -> Mapping[str, str]:
         if self._keys.find(label) is None:
-            key = next(key for key in file.key if key.label == label)
-            self._make_key(key, actor(identifier))
+            self._make_key(_key_of(file, label), actor(identifier))
         record = self._key(label)
         facts = {
             "algorithm": record.algorithm,
@@ -108,15 +107,15 @@ class CeremonyActs:
             facts["usage_limit"] = str(record.usage_limit)
         return facts | key_facts(record.key.public_key_der)
 
-    def _prove(self, identifier: str, machines: Sequence[ExpectedMachine], label: str) -> Mapping[str, str]:
+    def _prove(self, identifier: str, machines: Sequence[str], label: str) -> Mapping[str, str]:
         key = self._key(label).key
         digest = sm3(f"{identifier} {label}".encode())
         signed = [
-            machine.name
-            for machine in machines
+            name
+            for name in machines
             if verify_digest(
                 key.public_key_der, key.algorithm.signature, digest,
-                self._pool.ask(machine.name, partial(_sign_in, key=key, digest=digest)),
+                self._pool.ask(name, partial(_sign_in, key=key, digest=digest)),
             )
         ]  # fmt: skip
         return {"signed": " ".join(signed)}
@@ -133,6 +132,10 @@ class CeremonyActs:
         if record is None or record.public_key_der is None:
             raise NotFoundError(f"There is no key {label}.", code="hsm.key.not-found", label=label)
         return record
+
+
+def _key_of(file: Ceremony, label: str) -> PlannedKey:
+    return next(key for key in file.key if key.label == label)
 
 
 def _sign_in(machine: Machine, *, key: MachineKey, digest: bytes) -> bytes:

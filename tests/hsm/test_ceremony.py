@@ -13,11 +13,13 @@ import pytest
 from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
+from hsm import software
 from hsm.core.ceremony import PlannedKey
 from hsm.core.ceremony_judgement import verify_transcript
 from hsm.core.ceremony_plan import StepKind
 from hsm.core.ceremony_print import transcript_html, transcript_markdown
 from hsm.core.ceremony_transcript import read_transcript
+from hsm.keys.activation import Activation
 from hsm.keys.ceremony import Ceremonies
 from hsm.keys.ceremony_acts import CeremonyActs
 from hsm.keys.ceremony_signing import AUDIT_KEY, AuditSigner
@@ -457,6 +459,33 @@ def test_a_transcript_is_a_cms_too_when_the_audit_key_has_a_certificate(
         transcript.data + b" ", transcript.signature, transcript.public_key_der, cms_der=transcript.cms
     )
     assert "hsm.ceremony.cms" in {step.code for step in other.problems}
+
+
+def test_limits_keys_that_decrypt_and_shares_are_part_of_a_ceremony(
+    open_machines: OpenHsm, clock: Callable[[], datetime], data_dir: Path, database: Database
+) -> None:
+    text = ONE_KEY.decode().replace('request_subject = "', 'usage_limit = 500\nrequest_subject = "')
+    text += '\n[[key]]\nlabel = "kek"\nalgorithm = "sm2"\npurpose = "encryption"\n'
+    text += "\n[activation]\nthreshold = 2\nshares = 2\n"
+    text += "".join(f'\n[[person]]\nname = "{name}"\nrole = "custodian"\n' for name in ("周", "吴"))
+    machines = tuple(m.model_copy(update={"pin_shares": True}) for m in software.software_machines(data_dir))
+    settings = HsmSettings(machines=machines, four_eyes=False)
+    with open_machines(settings, clock=clock) as service:
+        ceremonies = service.ceremonies
+        approve(ceremonies, text.encode())
+        identifier = ceremonies.begin(text.encode(), rehearsal=True)
+        with pytest.raises(RejectedError) as caught:
+            follow(ceremonies, identifier)
+        assert caught.value.code == "hsm.ceremony.mismatch", "the secret is not shared yet"
+        activation = Activation(settings, data_dir=data_dir, database=database, clock=clock, random=service.random)
+        activation.commit(activation.share(activation.unsealed_pins(), threshold=2, count=2))
+        follow(ceremonies, identifier)
+        transcript = ceremonies.transcript(identifier)
+        assert judge(transcript).verdict is Verdict.VALID
+        assert service.key("ca-sm2-root-2030").usage_limit == 500
+        assert service.key("kek").purpose is KeyPurpose.ENCRYPTION
+    pin = (data_dir / "secrets" / "hsm_pin").read_text().strip()
+    assert pin.encode() not in transcript.data
 
 
 def test_the_printed_transcripts_show_everything_and_mark_the_rehearsal(ceremonies: Ceremonies) -> None:

@@ -49,6 +49,12 @@ def test_shares_and_limits_are_in_the_script() -> None:
     assert "usage_limit" in next(step for step in steps if step.kind is StepKind.GENERATE).expected
 
 
+def test_a_key_may_be_for_some_machines() -> None:
+    data = SAMPLE.replace(b'purpose = "ca"', b'purpose = "ca"\nmachines = ["machine-3", "machine-1"]', 1)
+    made, proved = [step for step in plan(parse(data)) if step.kind in {StepKind.GENERATE, StepKind.PROVE}][:2]
+    assert made.expected["machines"] == proved.expected["signed"] == "machine-1 machine-3"
+
+
 def test_a_key_for_encryption_is_not_made_to_sign() -> None:
     text = SAMPLE.decode()
     text = text[: text.rindex("[[key]]")] + '[[key]]\nlabel = "kek"\nalgorithm = "sm2"\npurpose = "encryption"\n'
@@ -98,6 +104,7 @@ def test_the_digest_is_that_of_openssl_over_the_octets(tmp_path: Path) -> None:
         ("O=某省人民政府,C=CN", "C=China", "a country is two letters"),
         ('purpose = "ca"', 'purpose = "encryption"', "key.1: a key for encryption signs no certificate request."),
         ('purpose = "ca"', 'purpose = "ca"\nusage_limit = 0', "key.1.usage_limit: input should be greater than"),
+        ('purpose = "ca"', 'purpose = "ca"\nmachines = ["machine-9"]', "key.machines: the key ca-sm2-root-2030 is to"),
         ('[[key]]\nlabel = "ca-sm2', '[[KEY]]\nlabel = "ca-sm2', "KEY: is not known."),
     ],
 )  # fmt: skip
