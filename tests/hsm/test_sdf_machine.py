@@ -3,13 +3,17 @@
 import os
 import stat
 import subprocess
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from hsm.core.profiles import CipherMode
-from hsm.errors import KeyMissingError, MachineCannotError, MachineFullError, MachineUnfitError
+from hsm.errors import KeyMissingError, MachineCannotError, MachineDownError, MachineFullError, MachineUnfitError
 from hsm.libsdf import console, library_sources
 from hsm.libsdf.build import LIBRARIES
 from hsm.libsdf.console import PairKind
@@ -20,7 +24,7 @@ from hsm.settings import MachineSettings, SdfSettings
 from trustcore.crypto import sm2, verify
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.crypto.digests import sha256
-from trustcore.errors import InternalError, MalformedError, NotFoundError, RejectedError
+from trustcore.errors import BusyError, InternalError, MalformedError, NotFoundError, RejectedError
 from trustcore.native import FLAGS, compile_once
 
 from support.sdf_devices import PASSWORD, Workshop
@@ -415,6 +419,51 @@ def test_eight_threads_sign_rightly_with_four_sessions(workshop: Workshop) -> No
     counts = machine.sessions
     assert counts.in_use == 0
     assert counts.open <= counts.limit == 4
+
+
+def test_connections_that_break_under_load_are_made_anew_and_none_is_left_over(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIBSDF_FAULTS", str(tmp_path))
+    workshop.device("flaky", sm2=(1,))
+    machine = workshop.machine("flaky", sm2=(1,))
+    made = key(workshop, machine, "key")
+    opened, closed = Counter[str](), Counter[str]()
+    library = machine._device._sessions._library
+    for name, counter in (("open_session", opened), ("open_device", opened), ("close_session", closed)):
+        monkeypatch.setattr(library, name, counted(getattr(library, name), name, counter))
+    monkeypatch.setattr(library, "close_device", counted(library.close_device, "close_device", closed))
+    machine.close_sessions()
+    closed.clear()
+    (tmp_path / "flaky").write_text("0x01000004 every 41")
+
+    def work(number: int) -> int:
+        good = 0
+        for turn in range(100):
+            digest = bytes([number, turn]) * 16
+            with suppress(MachineDownError, BusyError):
+                assert verifies(made, machine.sign_digest(made, digest), digest)
+                good += 1
+        return good
+
+    assert sum(at_once(8, work)) > 700
+    (tmp_path / "flaky").unlink()
+    assert verifies(made, machine.sign_digest(made, DIGEST))
+    assert machine.sessions.in_use == 0
+    machine.close_sessions()
+    assert opened["open_device"] == closed["close_device"] > 5
+    assert opened["open_session"] == closed["close_session"]
+
+
+def counted(call: Callable[..., Any], name: str, counter: Counter[str]) -> Callable[..., Any]:
+    """The call, counted when it succeeds."""
+
+    def calling(*arguments: Any) -> Any:
+        answer = call(*arguments)
+        counter[name] += 1
+        return answer
+
+    return calling
 
 
 def test_labels_made_at_once_get_different_pairs(workshop: Workshop) -> None:
