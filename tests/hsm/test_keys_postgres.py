@@ -1,0 +1,117 @@
+"""Limits, approvals and the inventory on PostgreSQL, where transactions really run beside each other."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import pytest
+
+from hsm.core.approvals import ApprovalAct, ApprovalState
+from hsm.core.lifecycle import KeyState
+from hsm.keys.approvals import Approvals
+from hsm.keys.register import KeyRegister
+from hsm.keys.usage import UsageMeter
+from hsm.models import KeyRow
+from hsm.store import keys as store
+from hsm.store.keys import KeyFilter, NewKey
+from trustapp import schema
+from trustcore.database import Database
+from trustcore.errors import ConflictError, RejectedError
+from trustcore.signing import KeyPurpose
+
+from support.postgres import PostgresMissingError, postgres_server
+from support.threads import at_once
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    """Brought to the newest revision as an installation is."""
+    try:
+        with postgres_server() as url:
+            opened = Database(url)
+            schema.upgrade(opened)
+            yield opened
+            opened.close()
+    except PostgresMissingError:
+        pytest.skip("PostgreSQL is not installed")
+
+
+def make(database: Database, now: datetime, *keys: NewKey) -> None:
+    with database.transaction() as session:
+        for new in keys:
+            uri = f"pkcs11:object={new.label};type=private"
+            store.request(session, new, key_id=os.urandom(16), uri=uri, at=now, host="here")
+            store.finish(session, new.label, public_key_der=b"key", machines=["machine-1", "machine-2"], at=now)
+
+
+def test_meters_of_many_processes_together_never_exceed_a_limit(database: Database, now: datetime) -> None:
+    make(database, now, NewKey(label="key", algorithm="sm2", usage_limit=300))
+
+    def spend(_: int) -> int:
+        register = KeyRegister(database)
+        meter = UsageMeter(database, register, clock=lambda: now, announce=lambda *_: None, wake=lambda: None)
+        made = 0
+        with suppress(RejectedError):
+            while made < 200:
+                meter.spend("key", 1 + made % 3)
+                made += 1 + made % 3
+        meter.give_all_back()
+        return made
+
+    total = sum(at_once(6, spend))
+    with database.transaction() as session:
+        assert session.get_one(KeyRow, "key").used == total <= 300
+
+
+def test_of_two_who_agree_at_once_each_counts_once(database: Database, now: datetime) -> None:
+    approvals = Approvals(database, clock=lambda: now, random=os.urandom, four_eyes=True, three_persons=False)
+    request = approvals.request(ApprovalAct.DESTROY, "key", {"key-id": "00"}, actor="user:wang")
+
+    def agree(number: int) -> bool:
+        try:
+            approvals.approve(request.id, f"user:{number % 2}")
+        except ConflictError:
+            return False
+        return True
+
+    assert sum(at_once(6, agree)) == 2
+    assert approvals.get(request.id).state(now) is ApprovalState.APPROVED
+    (found,) = approvals.list()
+    assert found.id == approvals.demand(ApprovalAct.DESTROY, KeyPurpose.CA, "key", {"key-id": "00"}, actor="user:wang")
+
+    def begin(number: int) -> bool:
+        with database.transaction() as session:
+            approvals.reserve(session, request.id)
+            approvals.finish(session, request.id, actor="user:wang")
+        return True
+
+    def begins(number: int) -> bool:
+        with suppress(ConflictError):
+            return begin(number)
+        return False
+
+    assert sum(at_once(4, begins)) == 1, "an approval is used once"
+    later = Approvals(
+        database, clock=lambda: now + timedelta(days=30), random=os.urandom, four_eyes=True, three_persons=False
+    )
+    assert later.list() == ()
+
+
+def test_the_inventory_is_filtered(database: Database, now: datetime) -> None:
+    make(
+        database, now,
+        NewKey(label="a", algorithm="sm2", purpose=KeyPurpose.CA),
+        NewKey(label="b", algorithm="ec-p256", activate=False),
+    )  # fmt: skip
+    with database.transaction() as session:
+
+        def labels(wanted: KeyFilter) -> list[str]:
+            return [record.label for record in store.key_records(session, wanted=wanted)]
+
+        assert labels(KeyFilter(machine="machine-2")) == ["a", "b"]
+        assert labels(KeyFilter(machine="machine")) == []
+        assert labels(KeyFilter(state=KeyState.GENERATED)) == ["b"]
+        assert labels(KeyFilter(purpose=KeyPurpose.CA)) == ["a"]
