@@ -55,7 +55,6 @@ __all__ = [
 __version__ = "1"
 
 DEFAULT_SM2_ID = "1234567812345678"
-SCOPES = ("hsm:sign", "hsm:verify", "hsm:encrypt", "hsm:decrypt", "hsm:digest", "hsm:random", "hsm:read")
 _BATCH = 1000
 _CHUNK_BYTES = 1024 * 1024
 _KEPT = 16
@@ -197,7 +196,7 @@ class Gateway:
         client_id: of this application.
         client_secret: of this application.
         token: a bearer token that somebody else obtained, in place of the three before.
-        scopes: what to ask for; what the application may do of it is what it gets.
+        scopes: what to ask for; all that the application may do, where none are given.
         timeout: seconds for a call with all its repetitions; :meth:`within` gives some calls less or more.
         context: TLS settings: own roots, a client certificate for a proxy that wants one.
     """
@@ -210,7 +209,7 @@ class Gateway:
         client_id: str | None = None,
         client_secret: str | None = None,
         token: str | None = None,
-        scopes: Iterable[str] = SCOPES,
+        scopes: Iterable[str] = (),
         timeout: float = 30.0,
         context: ssl.SSLContext | None = None,
     ) -> None:
@@ -534,7 +533,8 @@ class Gateway:
                 "Authorization": "Basic " + base64.b64encode(credentials.encode()).decode(),
                 "Content-Type": "application/x-www-form-urlencoded",
             }
-            form = urlencode({"grant_type": "client_credentials", "scope": " ".join(self._scopes)}).encode()
+            asked = {"scope": " ".join(self._scopes)} if self._scopes else {}
+            form = urlencode({"grant_type": "client_credentials", **asked}).encode()
             address = self._token_address
             answer = self._exchange(address, "POST", form, path=address.path, headers=headers, deadline=deadline)
             token = self._token = str(answer["access_token"])

@@ -35,6 +35,7 @@ from support.loopback import serving
 from support.serving import free_port
 
 SOURCE = Path(sdk.__file__)
+_SCOPES = frozenset(f"hsm:{act}" for act in ("sign", "verify", "encrypt", "decrypt", "digest", "random", "read"))
 
 
 # A server that answers as it is told, for what a real one does rarely.
@@ -266,7 +267,7 @@ def test_a_bare_interpreter_signs_with_the_copied_file(
     url = f"http://127.0.0.1:{port}"
     clock: Callable[[], datetime] = lambda: now  # noqa: E731 - a clock that stands still
     identity = SsoService(database, software_keys, clock, software_keys.random, SsoSettings(public_url=url))
-    registration = Registration(client_id="approvals", name="审批", scopes=frozenset(sdk.SCOPES))
+    registration = Registration(client_id="approvals", name="审批", scopes=_SCOPES)
     secret = identity.applications.register(registration, actor="test")
     gateway = GatewayService(database, service, clock, GatewaySettings())
     key = service.signer(service.generate("letters", KeyAlgorithm.SM2))

@@ -16,7 +16,7 @@ DOCUMENT = ("document-signature", "embedded-seal", "time-stamp")
 
 def judge(exhibits: Exhibits, scratch: Path) -> list[Verdict]:
     """Compile the judge, let it judge the originals, then one altered copy of each."""
-    java = _compile(scratch)
+    java = compiled(SOURCE, scratch)
     version = run([*java, "--version"]).printed.split()[-1].removeprefix("v")
     originals = {
         "root": exhibits.trust("sm2-root.pem"),
@@ -58,7 +58,8 @@ def judge(exhibits: Exhibits, scratch: Path) -> list[Verdict]:
     ]
 
 
-def _compile(scratch: Path) -> list[str]:
+def compiled(source: Path, scratch: Path) -> list[str]:
+    """The command that runs a judge written in Java. Raises ``JudgeMissingError`` without Java or BouncyCastle."""
     javac, java = need("javac", "default-jdk-headless"), need("java", "default-jdk-headless")
     absent = [jar.name for jar in JARS if not jar.is_file()]
     if absent:
@@ -69,11 +70,11 @@ def _compile(scratch: Path) -> list[str]:
     classes = scratch / "bouncycastle"
     classes.mkdir(parents=True, exist_ok=True)
     path = ":".join(str(jar) for jar in JARS)
-    compiled = run([javac, "-Xlint:all,-path", "-Werror", "-d", classes, "-cp", path, SOURCE])
-    if compiled.status != 0:
-        message = f"{SOURCE.name} does not compile: {compiled.output}"
+    done = run([javac, "-Xlint:all,-path", "-Werror", "-d", classes, "-cp", path, source])
+    if done.status != 0:
+        message = f"{source.name} does not compile: {done.output}"
         raise RuntimeError(message)
-    return [java, "-cp", f"{classes}:{path}", "Judge"]
+    return [java, "-cp", f"{classes}:{path}", source.stem]
 
 
 def _ask(java: list[str], files: Mapping[str, Path]) -> dict[str, object]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import judge_bouncycastle
+import judge_gateway
 import judge_gmssl
 import judge_ofdrw
 import judge_openid
@@ -37,6 +38,7 @@ JUDGES: tuple[tuple[str, Judge], ...] = (
     ("zbar", judge_zbar.judge),
     ("OCSP and TSP", judge_protocols.judge),
     ("openid-client", judge_openid.judge),
+    ("gateway", judge_gateway.judge),
 )
 """In this order: zbar reads the page that ofdrw has drawn."""
 
