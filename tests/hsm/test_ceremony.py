@@ -1,7 +1,9 @@
 """Key ceremonies on software machines: reviewed, followed, cut off, gone on with, signed, judged."""
 
 import json
+import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime, timedelta
@@ -528,3 +530,58 @@ def test_the_audit_trail_tells_of_the_ceremony_without_names(ceremonies: Ceremon
     assert actions.count("hsm.ceremony.step-confirmed") == len(ceremonies.steps(transcript.id))
     told = json.dumps([row.facts for row in rows], ensure_ascii=False)
     assert not any(person.name in told for person in transcript.file.person)
+
+
+PROCESS = """
+import sys, time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from hsm.service import open_hsm
+from hsm.settings import HsmSettings
+from trustcore.database import Database
+
+folder, file = map(Path, sys.argv[1:])
+start = datetime(2030, 2, 1, tzinfo=UTC)
+clock = lambda: start + timedelta(seconds=time.monotonic())
+database = Database(f"sqlite:///{folder / 'test.db'}")
+with open_hsm(HsmSettings(), data_dir=folder, database=database, clock=clock) as service:
+    ceremonies = service.ceremonies
+    identifier = ceremonies.begin(file.read_bytes(), rehearsal=True)
+    for state in ceremonies.steps(identifier):
+        if state.confirmed_by is None:
+            ceremonies.act(identifier, state.planned.number)
+            ceremonies.confirm(identifier, state.planned.number, "\\u8d75\\u660e")
+    ceremonies.transcript(identifier)
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_die_inside_a_machines_call_leave_a_ceremony_that_goes_on(
+    open_machines: OpenHsm, data_dir: Path, faults: Path, tmp_path: Path, database: Database
+) -> None:
+    """The module aborts its process after so many calls: at another place of the ceremony each time."""
+    with open_machines() as service:
+        approve(service.ceremonies, ONE_KEY)
+    file = tmp_path / "ceremony.toml"
+    file.write_bytes(ONE_KEY)
+    codes = []
+    for calls in (12, 18, 24, 30, 36, 42, None):
+        for token in ("xinyin-1", "xinyin-2", "xinyin-3"):
+            (faults / token).unlink(missing_ok=True)
+            if calls is not None:
+                (faults / token).write_text(f"crash after {calls}")
+        ended = subprocess.run(
+            [sys.executable, "-c", PROCESS, data_dir, file], check=False, capture_output=True, text=True
+        )
+        codes.append(ended.returncode)
+        if ended.returncode == 0:
+            break
+    assert codes[-1] == 0, ended.stderr
+    assert codes.count(-signal.SIGABRT) >= 3, codes
+    with open_machines() as service:
+        (status,) = service.ceremonies.ceremonies()
+        assert judge(service.ceremonies.transcript(status.id)).verdict is Verdict.VALID
+        assert all(result.ok for result in service.self_test())
+    with database.transaction() as session:
+        query = select(func.count()).select_from(KeyRow).where(KeyRow.label.like("ca-%"))
+        assert session.scalar(query) == 1
