@@ -273,6 +273,7 @@ class HsmService:
 
     def set_limit(self, label: str, limit: int | None, *, actor: str) -> KeyStatus:
         """Say how often a key may be used; see :meth:`hsm.keys.acts.KeyActs.set_limit`."""
+        self._meter.write_counts()
         return self._status(self._acts.set_limit(label, limit, actor=actor))
 
     def rename(self, label: str, title: str | None, *, actor: str) -> KeyStatus:

@@ -26,7 +26,7 @@ from hsm.errors import MachineCannotError, MachineDownError, MachineFullError
 from hsm.keys import material
 from hsm.keys.approvals import Approvals
 from hsm.keys.copies import Copies
-from hsm.keys.wrapping import WrappingKeys
+from hsm.keys.wrapping import WRAPPING_LABEL, WrappingKeys
 from hsm.pool import Pool
 from hsm.store import keys as store
 from hsm.store.keys import SM4_ALGORITHM, KeyRecord, NewKey
@@ -244,7 +244,15 @@ def approved_parameters(new: NewKey) -> dict[str, str]:
 
 
 def check_new(new: NewKey) -> None:
-    """Let pass a key that could be used. Raises ``MalformedError`` (``hsm.key.algorithm``, ``hsm.key.bounds``)."""
+    """Let pass a key that could be used.
+
+    Raises ``MalformedError``: ``hsm.key.label``, ``hsm.key.algorithm``, ``hsm.key.bounds``.
+    """
+    if new.label.startswith(WRAPPING_LABEL):
+        raise MalformedError(
+            f"Labels that begin with {WRAPPING_LABEL} are those of the keys that keys travel under.",
+            code="hsm.key.label",
+        )
     if new.algorithm not in {*KeyAlgorithm, *SecretAlgorithm}:
         raise MalformedError(f"There are no keys of the algorithm {new.algorithm}.", code="hsm.key.algorithm")
     if new.algorithm == SM4_ALGORITHM and new.exportable:

@@ -86,7 +86,7 @@ class UsageMeter:
 
     def write(self) -> None:
         """Add the counts to the database, and give leases back that were not used since the last time."""
-        self._write_counts()
+        self.write_counts()
         for label, lease in list(self._leases.items()):
             with lease.lock:
                 if lease.touched:
@@ -135,7 +135,8 @@ class UsageMeter:
         if before < limit <= after:
             self._announce(EventKind.KEY_LIMIT_REACHED, f"The last of the {limit} uses of the key {label} is taken.")
 
-    def _write_counts(self) -> None:
+    def write_counts(self) -> None:
+        """Add what this process has counted to the database."""
         with self._counting:
             counts, self._counts = self._counts, Counter()
         if not counts:

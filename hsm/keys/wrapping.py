@@ -20,11 +20,12 @@ from trustcore import audit
 from trustcore.database import Database
 from trustcore.errors import BusyError, TrustError
 
-__all__ = ["WrappingKeys"]
+__all__ = ["WRAPPING_LABEL", "WrappingKeys"]
 
 _ACTOR = "hsm"
 _KEY_ID_BYTES = 16
-_WRAPPING_LABEL = "xinyin-wrapping-key"
+WRAPPING_LABEL = "xinyin-wrapping-key"
+"""How the labels of all wrapping keys begin."""
 
 
 class WrappingKeys:
@@ -73,7 +74,7 @@ class WrappingKeys:
         return tuple(name for name in self._pool.by_readiness() if name in self.machines)
 
     def _request(self, number: int) -> KeyRecord:
-        label = f"{_WRAPPING_LABEL}-{number}"
+        label = f"{WRAPPING_LABEL}-{number}"
         with self._database.transaction() as session:
             return store.request(
                 session,

@@ -38,15 +38,16 @@ def _add_inventory(router: APIRouter, service: HsmService, authenticator: Authen
     rights = [Depends(requires(authenticator, _READ))]
 
     @router.get("/v1/keys", dependencies=rights, summary="Keys 密钥")
-    def keys(
+    def keys(  # noqa: PLR0917 - one parameter for each of the query
         cursor: Annotated[str, Query(max_length=64)] = "",
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         state: KeyState | None = None,
         purpose: KeyPurpose | None = None,
+        algorithm: Annotated[str | None, Query(max_length=20)] = None,
         machine: Annotated[str | None, Query(max_length=32)] = None,
     ) -> bodies.KeysBody:
         """Keys by label, one page; destroyed ones too."""
-        wanted = KeyFilter(state=state, purpose=purpose, machine=machine)
+        wanted = KeyFilter(state=state, purpose=purpose, algorithm=algorithm, machine=machine)
         page = service.keys(after=cursor, limit=limit + 1, wanted=wanted)
         shown = [_key(key) for key in page[:limit]]
         return bodies.KeysBody(keys=shown, next_cursor=shown[-1].label if len(page) > limit else None)

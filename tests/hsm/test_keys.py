@@ -229,6 +229,9 @@ def test_the_period_of_use_ends_by_the_clock(open_machines: OpenHsm, now: dateti
     [
         NewKey(label="key", algorithm="sm2", usage_limit=0),
         NewKey(label="key", algorithm="des"),
+        NewKey(label="key", algorithm="aes-256"),
+        NewKey(label="xinyin-wrapping-key-2", algorithm="sm2"),
+        NewKey(label="key", algorithm="sm4", exportable=True),
         NewKey(label="key", algorithm="sm4", purpose=KeyPurpose.CA),
     ],
 )

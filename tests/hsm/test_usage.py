@@ -138,7 +138,12 @@ def test_uses_of_an_unlimited_key_are_counted_over_processes(open_machines: Open
         with pytest.raises(RejectedError):
             service.signer("pkcs11:object=key;type=private").sign_digest(bytes(32))
         service.set_limit("key", None, actor=ACTOR)
-        assert service.signer("pkcs11:object=key;type=private").sign_digest(bytes(32))
+        signer = service.signer("pkcs11:object=key;type=private")
+        assert signer.sign_digest(bytes(32))
+        assert service.set_limit("key", 7, actor=ACTOR).used == 6, "what was counted and not written counts"
+        signer.sign_digest(bytes(32))
+        with pytest.raises(RejectedError):
+            signer.sign_digest(bytes(32))
 
 
 class Office:
