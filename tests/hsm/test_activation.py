@@ -1,8 +1,10 @@
 """PINs that custodians unlock: shared, given, wrong, taken away; with real tokens behind them."""
 
+import functools
 import json
 import re
 import stat
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
@@ -397,6 +399,36 @@ def test_shares_are_handed_out_one_by_one_and_take_effect_at_the_end(
     for sheet in sheets[1:]:
         given.add(sheet)
     assert activation.activate(given) == ("machine-2", "machine-3")
+
+
+@pytest.mark.hsm
+def test_no_secret_is_logged_or_in_an_error(
+    activation: Activation, shared: HsmSettings, open_machines: OpenHsm, pin: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Planted: the PIN and every group of the shares. Looked for: all output, logs among it, and every error."""
+    shares = split(activation, pin)
+    planted = [pin, *(group for share in shares for group in share.text().split("-"))]
+    told: list[str] = []
+
+    def attempt(act: Callable[[], object]) -> None:
+        try:
+            act()
+        except TrustError as error:
+            told.extend(map(str, (error.detail, error.facts, traceback.format_exception(error))))
+
+    wrong = Share(set_id=shares[0].set_id, threshold=2, index=3, value=bytes(16))
+    for typed in ((shares[0].text(), wrong.text()), (shares[0].text()[:-1], ""), (shares[1].text(), shares[2].text())):
+        given = activation.give()
+        for text in typed:
+            attempt(functools.partial(given.add, text))
+        attempt(functools.partial(activation.activate, given))
+    with open_machines(shared) as service:
+        told.append(str(service.machines()))
+        activation.deactivate()
+        told.append(str(service.health()))
+    output = "".join(capfd.readouterr()) + "".join(told)
+    assert "hsm.share" in output or "shares" in output
+    assert not [secret for secret in planted if secret in output]
 
 
 @pytest.mark.hsm

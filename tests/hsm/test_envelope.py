@@ -1,5 +1,6 @@
 """Envelope keys: versions, rotation, re-wrapping, what is kept in memory, and the key from before versions."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -8,7 +9,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from typer.testing import CliRunner
 
+from hsm.cli import build_cli
 from hsm.core.profiles import CipherMode
 from hsm.keys.envelope import DataKeys
 from hsm.keys.ring import DataKeyRing
@@ -306,3 +309,22 @@ def test_without_versions_a_later_one_is_refused(service: HsmService, database: 
         cipher.decrypt("2." + cipher.encrypt("x"))
     assert service.find(FIELD_KEY)
     assert service.key(FIELD_KEY).algorithm in {KeyAlgorithm.SM2, "sm2"}
+
+
+def test_commands_list_rotate_and_rewrap(open_machines: OpenHsm, service: HsmService, database: Database) -> None:
+    open_field_cipher(database, service, service.now)
+    app = build_cli(open_machines)
+
+    def done(*words: str) -> str:
+        result = CliRunner().invoke(app, ["data-keys", *words])
+        assert result.exit_code == 0, result.exception
+        return result.output
+
+    (first,) = json.loads(done("list", "--json"))
+    assert (first["name"], first["version"], first["current"]) == (FIELD_KEY, 1, True)
+    assert done("rotate").strip() == f"{FIELD_KEY}: 2"
+    assert done("rewrap").strip() == f"{FIELD_KEY}: 2"
+    rows = json.loads(done("list", "--json"))
+    assert [(row["version"], row["current"]) for row in rows] == [(1, False), (2, True)]
+    assert {row["key_uri"] for row in rows}.isdisjoint({first["key_uri"]})
+    assert FIELD_KEY[:12] in done("list")
