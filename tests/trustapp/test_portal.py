@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+import hsm.sdk.xinyin_hsm
 from trustapp.asgi import create_app
 from trustapp.wiring import Suite
 
@@ -27,6 +28,14 @@ def test_every_service_has_its_document_and_integrators_their_page(browser: Test
     for name in ("hsm", "ca", "seal", "licence", "sso"):
         assert browser.get(f"/{name}/openapi.json").json()["openapi"]
     assert "grant_type=client_credentials" in browser.get("/developers").text
+
+
+def test_integrators_get_the_sdk_as_it_is(browser: TestClient) -> None:
+    page = browser.get("/developers").text
+    assert 'href="/developers/xinyin_hsm.py"' in page
+    answer = browser.get("/developers/xinyin_hsm.py")
+    assert answer.content == Path(hsm.sdk.xinyin_hsm.__file__).read_bytes()
+    assert "attachment" in answer.headers["content-disposition"]
 
 
 def test_the_probes_answer(browser: TestClient) -> None:

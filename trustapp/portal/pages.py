@@ -1,13 +1,16 @@
 """The start page and the page for integrators."""
 
+from importlib.resources import files
+
 from fastapi import APIRouter, Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from trustapp.wiring import Suite
 from trustcore.web.pages import Pages
 
 __all__ = ["build_portal_router"]
 
+_SDK = "xinyin_hsm.py"
 _INTERFACES = (
     ("licence", "电子证照", "E-licences"),
     ("seal", "电子印章与签名", "Seals and signatures"),
@@ -30,5 +33,10 @@ def build_portal_router(suite: Suite) -> APIRouter:
     def developers(request: Request) -> HTMLResponse:
         context = {"interfaces": _INTERFACES, "base": suite.settings.public_url, "issuer": suite.sso.issuer}
         return pages.render(request, "developers.html", context)
+
+    @router.get(f"/developers/{_SDK}")
+    def sdk() -> Response:
+        headers = {"Content-Disposition": f'attachment; filename="{_SDK}"', "X-Content-Type-Options": "nosniff"}
+        return Response(files("hsm.sdk").joinpath(_SDK).read_bytes(), media_type="text/x-python", headers=headers)
 
     return router
