@@ -111,5 +111,5 @@ def cipher_from_der(cipher_der: bytes, form: CipherForm) -> bytes:
 
 
 def digest_of_all(parts: Iterable[bytes]) -> bytes:
-    """SM3 over the SM3 of each part, for the audit trail: one value for a batch, whatever the lengths."""
-    return sm3(b"".join(sm3(part) for part in parts))
+    """SM3 over the parts one after the other, for the audit trail: digests of one length, or DER, which ends itself."""
+    return sm3(b"".join(parts))

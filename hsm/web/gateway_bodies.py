@@ -63,8 +63,6 @@ def decode(text: str, *, limit: int) -> bytes:
     Raises:
         MalformedError: ``hsm.base64``, ``hsm.too-long`` above ``limit`` bytes.
     """
-    if len(text) > 4 * (limit // 3 + 1):
-        raise MalformedError(f"A field is longer than {limit} bytes.", code="hsm.too-long", limit=limit)
     try:
         octets = binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
