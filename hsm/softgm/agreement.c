@@ -251,7 +251,7 @@ static CK_RV agree(CK_SESSION_HANDLE session, const CK_MECHANISM *mechanism, CK_
 CK_RV softgm_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE base,
                        CK_ATTRIBUTE_PTR template, CK_ULONG count, CK_OBJECT_HANDLE_PTR key) {
     enum object_kind kind;
-    CK_RV rv = fault_of_session(session);
+    CK_RV rv = session_check(session);
 
     if (rv != CKR_OK)
         return rv;

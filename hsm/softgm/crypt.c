@@ -122,7 +122,7 @@ static uint8_t *raw_cipher(const struct operation *operation, const CK_BYTE *dat
 }
 
 CK_RV softgm_EncryptInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key) {
-    CK_RV rv = fault_of_session(session);
+    CK_RV rv = session_check(session);
 
     if (rv != CKR_OK)
         return rv;
@@ -159,7 +159,7 @@ CK_RV softgm_Encrypt(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG lengt
 }
 
 CK_RV softgm_DecryptInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key) {
-    CK_RV rv = fault_of_session(session);
+    CK_RV rv = session_check(session);
 
     if (rv != CKR_OK)
         return rv;

@@ -6,12 +6,14 @@
  * the others, and every object it finds is compared here with what C_GetAttributeValue would tell the caller.
  */
 #include <openssl/crypto.h>
+#include <sched.h>
 #include <string.h>
 
 #include "softgm.h"
 #include "templates.h"
 
 #define BATCH 64U
+#define TRIES 5
 /* Longest value that is compared here: flags, numbers, data that happens to be searched by its CKA_VALUE. */
 #define VALUE_LIMIT 4096U
 
@@ -70,24 +72,39 @@ static CK_RV matches_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, c
     return rv;
 }
 
-/* An object that vanished meanwhile does not match. */
+static CK_RV compare(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, const CK_ATTRIBUTE *template, CK_ULONG count,
+                     int *match) {
+    CK_RV rv = CKR_OK;
+
+    *match = 1;
+    for (CK_ULONG i = 0; rv == CKR_OK && *match && i < count; i++) {
+        if (template[i].type == CKA_KEY_TYPE)
+            rv = is_plain_type(&template[i]) ? CKR_OK : matches_type(session, object, &template[i], match);
+        else if (is_compared_here(template[i].type))
+            rv = matches_value(session, object, &template[i], match);
+    }
+    return rv;
+}
+
+/*
+ * An object that vanished meanwhile does not match. While another thread destroys an object, SoftHSM has all sorts of
+ * answers for it: then it is asked again.
+ */
 static int matches(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, const CK_ATTRIBUTE *template, CK_ULONG count,
                    CK_RV *rv) {
-    int match = 1;
+    int match = 0;
 
-    for (CK_ULONG i = 0; match && i < count; i++) {
-        if (template[i].type == CKA_KEY_TYPE)
-            *rv = is_plain_type(&template[i]) ? CKR_OK : matches_type(session, object, &template[i], &match);
-        else if (is_compared_here(template[i].type))
-            *rv = matches_value(session, object, &template[i], &match);
+    for (int tries = 0; tries < TRIES; tries++) {
+        *rv = compare(session, object, template, count, &match);
+        if (*rv == CKR_OK)
+            return match;
         if (*rv == CKR_OBJECT_HANDLE_INVALID) {
             *rv = CKR_OK;
-            match = 0;
-        }
-        if (*rv != CKR_OK)
             return 0;
+        }
+        sched_yield();
     }
-    return match;
+    return 0;
 }
 
 /* Everything the inner search finds. */
@@ -166,7 +183,7 @@ CK_RV softgm_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE_PTR templat
 
 CK_RV softgm_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE_PTR objects, CK_ULONG limit, CK_ULONG_PTR count) {
     struct operation *operation;
-    CK_RV rv = fault_of_session(session);
+    CK_RV rv = session_check(session);
 
     if (rv != CKR_OK)
         return rv;

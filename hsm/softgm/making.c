@@ -21,7 +21,7 @@ CK_RV softgm_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechani
     struct template inner_public, inner_private;
     CK_BBOOL extractable;
     int vendor;
-    CK_RV rv = fault_of_session(session);
+    CK_RV rv = session_check(session);
 
     if (rv != CKR_OK)
         return rv;
@@ -56,7 +56,7 @@ CK_RV softgm_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, 
     CK_MECHANISM generic = {CKM_GENERIC_SECRET_KEY_GEN, NULL, 0};
     struct template made;
     CK_BBOOL extractable;
-    CK_RV rv = fault_of_session(session);
+    CK_RV rv = session_check(session);
 
     if (rv != CKR_OK)
         return rv;
@@ -155,7 +155,7 @@ CK_RV softgm_CreateObject(CK_SESSION_HANDLE session, CK_ATTRIBUTE_PTR template, 
                           CK_OBJECT_HANDLE_PTR object) {
     struct template translated;
     int is_sm2;
-    CK_RV rv = fault_of_session(session);
+    CK_RV rv = session_check(session);
 
     if (rv != CKR_OK)
         return rv;

@@ -114,7 +114,7 @@ static CK_RV softgm_CloseAllSessions(CK_SLOT_ID slot) {
 }
 
 static CK_RV softgm_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG length) {
-    CK_RV rv = fault_of_session(session);
+    CK_RV rv = session_check(session);
 
     return rv != CKR_OK ? rv : inner->C_Login(session, user, pin, length);
 }
@@ -131,7 +131,7 @@ static CK_RV softgm_Logout(CK_SESSION_HANDLE session) {
 }
 
 static CK_RV softgm_GenerateRandom(CK_SESSION_HANDLE session, CK_BYTE_PTR random, CK_ULONG length) {
-    CK_RV rv = fault_of_session(session);
+    CK_RV rv = session_check(session);
 
     return rv != CKR_OK ? rv : inner->C_GenerateRandom(session, random, length);
 }
@@ -157,20 +157,20 @@ static CK_RV softgm_VerifyRecoverInit(CK_SESSION_HANDLE session, CK_MECHANISM_PT
 
 static CK_RV shim_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE_PTR objects, CK_ULONG limit,
                               CK_ULONG_PTR count) {
-    CK_RV rv = fault_of_session(session);
+    CK_RV rv = session_check(session);
 
     return rv != CKR_OK ? rv : inner->C_FindObjects(session, objects, limit, count);
 }
 
 static CK_RV shim_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_ATTRIBUTE_PTR template,
                               CK_ULONG count, CK_OBJECT_HANDLE_PTR key) {
-    CK_RV rv = fault_of_session(session);
+    CK_RV rv = session_check(session);
 
     return rv != CKR_OK ? rv : inner->C_GenerateKey(session, mechanism, template, count, key);
 }
 
 static CK_RV shim_SignInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key) {
-    CK_RV rv = fault_of_session(session);
+    CK_RV rv = session_check(session);
 
     return rv != CKR_OK ? rv : inner->C_SignInit(session, mechanism, key);
 }

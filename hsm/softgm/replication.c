@@ -182,7 +182,7 @@ CK_RV softgm_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_O
                      CK_OBJECT_HANDLE key, CK_BYTE_PTR wrapped, CK_ULONG_PTR wrapped_length) {
     enum object_kind kind;
     CK_BBOOL extractable;
-    CK_RV rv = fault_of_session(session);
+    CK_RV rv = session_check(session);
 
     if (rv != CKR_OK)
         return rv;
@@ -297,7 +297,7 @@ CK_RV softgm_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK
     uint8_t plain[PLAIN_LIMIT];
     size_t length = 0;
     int says_sm2, says_sm4, says_ec;
-    CK_RV rv = fault_of_session(session);
+    CK_RV rv = session_check(session);
 
     if (rv != CKR_OK)
         return rv;

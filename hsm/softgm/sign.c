@@ -180,7 +180,7 @@ static size_t signature_size(const struct operation *operation) {
 }
 
 CK_RV softgm_SignInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key) {
-    CK_RV rv = fault_of_session(session);
+    CK_RV rv = session_check(session);
 
     if (rv != CKR_OK)
         return rv;
@@ -240,7 +240,7 @@ CK_RV softgm_SignFinal(CK_SESSION_HANDLE session, CK_BYTE_PTR signature, CK_ULON
 }
 
 CK_RV softgm_VerifyInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key) {
-    CK_RV rv = fault_of_session(session);
+    CK_RV rv = session_check(session);
 
     if (rv != CKR_OK)
         return rv;

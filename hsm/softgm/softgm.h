@@ -190,7 +190,8 @@ void state_forget_all(void);
 /* ---- token_faults.c: a machine that is down, for tests ---------------------------------------------------------- */
 
 CK_RV fault_of_slot(CK_SLOT_ID slot);
-CK_RV fault_of_session(CK_SESSION_HANDLE session);
+/* What is wrong with the session, if anything, and else the fault of its token. */
+CK_RV session_check(CK_SESSION_HANDLE session);
 
 /* ---- mac.c --------------------------------------------------------------------------------------------------------- */
 

@@ -27,10 +27,9 @@ CK_RV fault_of_slot(CK_SLOT_ID slot) {
     }
 }
 
-CK_RV fault_of_session(CK_SESSION_HANDLE session) {
+CK_RV session_check(CK_SESSION_HANDLE session) {
     CK_SESSION_INFO info;
+    CK_RV rv = inner->C_GetSessionInfo(session, &info);
 
-    if (!fault_is_active() || inner->C_GetSessionInfo(session, &info) != CKR_OK)
-        return CKR_OK;
-    return fault_of_slot(info.slotID);
+    return rv != CKR_OK ? rv : fault_of_slot(info.slotID);
 }
