@@ -159,9 +159,7 @@ class GatewayService:
         asked = [question for question in questions if isinstance(question, Question)]
         if asked:
             self._enter(application, Operation.VERIFY, record, [question.signature for question in asked])
-        return tuple(
-            question if isinstance(question, TrustError) else checker.answer(question) for question in questions
-        )
+        return checker.answers(questions)
 
     # Encrypting and decrypting
 

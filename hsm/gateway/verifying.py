@@ -1,5 +1,6 @@
 """Verifying signatures in software: no machine is asked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -50,24 +51,48 @@ class Checker:
         self.algorithm = algorithm
         self.record = record
 
-    def answer(self, question: Question) -> Verdict | TrustError:
-        """The verdict, or why there can be none: an unusable content or public key."""
-        try:
-            digest = self._maker.make(question.content)
-            return self._check(digest, signature_to_der(self.algorithm, question.signature, question.form))
-        except MalformedError as error:
-            return error
+    def answers(self, questions: Sequence[Question | TrustError]) -> tuple[Verdict | TrustError, ...]:
+        """Verdicts in the order of the questions; an error stands for what could not be read, or not be asked.
 
-    def _check(self, digest: bytes, signature: bytes) -> Verdict:
-        if self.algorithm is SignatureAlgorithm.SM2_SM3:
-            try:
-                sm2.signature_to_raw(signature)
-            except MalformedError:
-                return Verdict(valid=False, reason=Reason.MALFORMED)
-            right = sm2.verify_digest(sm2.public_point(self._public_key_der), digest, signature)
-        else:
-            right = verify.verify_digest(self._public_key_der, self.algorithm, digest, signature)
-        return Verdict(valid=right, reason=Reason.NONE if right else Reason.WRONG)
+        Raises:
+            MalformedError: ``crypto.…`` for a public key that is none.
+        """
+        prepared = [
+            question if isinstance(question, TrustError) else self._maker.prepare(question.content)
+            for question in questions
+        ]
+        asked = [
+            (digest, signature_to_der(self.algorithm, question.signature, question.form))
+            for digest, question in zip(prepared, questions, strict=True)
+            if isinstance(digest, bytes) and isinstance(question, Question)
+        ]
+        verdicts = iter(self._check(asked))
+        return tuple(item if isinstance(item, TrustError) else next(verdicts) for item in prepared)
+
+    def _check(self, asked: Sequence[tuple[bytes, bytes]]) -> list[Verdict]:
+        """Verdicts on pairs of digest and signature."""
+        if self.algorithm is not SignatureAlgorithm.SM2_SM3:
+            key, algorithm = self._public_key_der, self.algorithm
+            return [_verdict(verify.verify_digest(key, algorithm, *pair)) for pair in asked]
+        point = sm2.public_point(self._public_key_der)
+        right = sm2.verify_digests([sm2.Signed(point, *pair) for pair in asked])
+        return [
+            _verdict(ok) if ok or _is_pair(signature) else Verdict(valid=False, reason=Reason.MALFORMED)
+            for ok, (_, signature) in zip(right, asked, strict=True)
+        ]
+
+
+def _verdict(right: bool) -> Verdict:
+    return Verdict(valid=right, reason=Reason.NONE if right else Reason.WRONG)
+
+
+def _is_pair(signature_der: bytes) -> bool:
+    """Whether this is an SM2 signature at all."""
+    try:
+        sm2.signature_to_raw(signature_der)
+    except MalformedError:
+        return False
+    return True
 
 
 class Verifier:
