@@ -10,7 +10,7 @@ from platform import node
 import structlog
 from pydantic import TypeAdapter
 
-from hsm.core.fleet import ErrorReport, KeyReport, MachineReport, Overview, ProcessReport, overview
+from hsm.core.fleet import ErrorReport, KeyReport, MachineCounts, MachineReport, Overview, ProcessReport, overview
 from hsm.pool import Pool
 from hsm.pool.snapshot import MachineNumbers, PoolSnapshot
 from hsm.store import fleet as store
@@ -121,17 +121,19 @@ def _machine(numbers: MachineNumbers, moment: Callable[[float], datetime]) -> Ma
         name=numbers.name,
         state=numbers.state,
         reason=numbers.reason,
-        sessions_open=numbers.sessions.open,
-        sessions_in_use=numbers.sessions.in_use,
-        sessions_limit=numbers.sessions.limit,
-        waiting=numbers.waiting,
-        queue_limit=numbers.queue_limit,
-        in_flight=numbers.in_flight,
-        stuck=numbers.stuck,
-        served=numbers.served,
-        failed=numbers.failed,
-        refused=numbers.refused,
-        late=numbers.late,
+        counts=MachineCounts(
+            sessions_open=numbers.sessions.open,
+            sessions_in_use=numbers.sessions.in_use,
+            sessions_limit=numbers.sessions.limit,
+            waiting=numbers.waiting,
+            queue_limit=numbers.queue_limit,
+            in_flight=numbers.in_flight,
+            stuck=numbers.stuck,
+            served=numbers.served,
+            failed=numbers.failed,
+            refused=numbers.refused,
+            late=numbers.late,
+        ),
         errors=dict(numbers.errors),
         last_error=ErrorReport(at=moment(error.at), code=error.code, detail=error.detail) if error else None,
         latency_counts=numbers.latency.counts,

@@ -19,13 +19,13 @@ __all__ = ["MachineCollector"]
 _LABELS = ("machine", "process")
 _GAUGES: tuple[tuple[str, str, Callable[[MachineReport], float]], ...] = (
     ("xinyin_hsm_up", "Whether calls go to the machine", lambda m: float(m.state is MemberState.UP)),
-    ("xinyin_hsm_sessions_open", "Sessions that are open", lambda m: m.sessions_open),
-    ("xinyin_hsm_sessions_in_use", "Sessions that work on a call", lambda m: m.sessions_in_use),
-    ("xinyin_hsm_sessions_limit", "Sessions that may be open", lambda m: m.sessions_limit),
-    ("xinyin_hsm_queue_length", "Calls in line", lambda m: m.waiting),
-    ("xinyin_hsm_queue_limit", "Calls that may wait", lambda m: m.queue_limit),
-    ("xinyin_hsm_in_flight", "Calls that the machine works on", lambda m: m.in_flight),
-    ("xinyin_hsm_stuck", "Calls that have not ended after their deadline", lambda m: m.stuck),
+    ("xinyin_hsm_sessions_open", "Sessions that are open", lambda m: m.counts.sessions_open),
+    ("xinyin_hsm_sessions_in_use", "Sessions that work on a call", lambda m: m.counts.sessions_in_use),
+    ("xinyin_hsm_sessions_limit", "Sessions that may be open", lambda m: m.counts.sessions_limit),
+    ("xinyin_hsm_queue_length", "Calls in line", lambda m: m.counts.waiting),
+    ("xinyin_hsm_queue_limit", "Calls that may wait", lambda m: m.counts.queue_limit),
+    ("xinyin_hsm_in_flight", "Calls that the machine works on", lambda m: m.counts.in_flight),
+    ("xinyin_hsm_stuck", "Calls that have not ended after their deadline", lambda m: m.counts.stuck),
     ("xinyin_hsm_self_test_ok", "Whether the last self-test ended well", lambda m: float(m.tested_well)),
     (
         "xinyin_hsm_self_test_timestamp_seconds",
@@ -34,10 +34,10 @@ _GAUGES: tuple[tuple[str, str, Callable[[MachineReport], float]], ...] = (
     ),
 )
 _COUNTERS: tuple[tuple[str, str, Callable[[MachineReport], float]], ...] = (
-    ("xinyin_hsm_calls", "Calls that were answered", lambda m: m.served),
-    ("xinyin_hsm_failures", "Calls that failed for a reason that lies in the machine", lambda m: m.failed),
-    ("xinyin_hsm_refusals", "Calls that found the line full", lambda m: m.refused),
-    ("xinyin_hsm_late_answers", "Answers that came after their deadline", lambda m: m.late),
+    ("xinyin_hsm_calls", "Calls that were answered", lambda m: m.counts.served),
+    ("xinyin_hsm_failures", "Calls that failed for a reason that lies in the machine", lambda m: m.counts.failed),
+    ("xinyin_hsm_refusals", "Calls that found the line full", lambda m: m.counts.refused),
+    ("xinyin_hsm_late_answers", "Answers that came after their deadline", lambda m: m.counts.late),
 )
 
 

@@ -6,8 +6,10 @@ because the processes' monotonic clocks have nothing to do with each other.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import reduce
+from operator import add
 
 from hsm.core.member import MemberState
 from hsm.core.meters import Histogram
@@ -16,6 +18,7 @@ __all__ = [
     "ErrorReport",
     "KeyOverview",
     "KeyReport",
+    "MachineCounts",
     "MachineOverview",
     "MachineReport",
     "Overview",
@@ -43,13 +46,9 @@ class ErrorReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MachineReport:
-    """One machine in one process; counts are since the process started."""
+class MachineCounts:
+    """Numbers of one machine that are added over processes; those of calls are since the process started."""
 
-    name: str
-    state: MemberState
-    reason: str
-    """One sentence: why it is not up; empty while it is."""
     sessions_open: int
     sessions_in_use: int
     sessions_limit: int
@@ -65,6 +64,22 @@ class MachineReport:
     """Calls that found its line full."""
     late: int
     """Answers that came after their caller had left."""
+
+    def __add__(self, other: "MachineCounts") -> "MachineCounts":
+        """Both together."""
+        names = [field.name for field in fields(self)]
+        return MachineCounts(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineReport:
+    """One machine in one process."""
+
+    name: str
+    state: MemberState
+    reason: str
+    """One sentence: why it is not up; empty while it is."""
+    counts: MachineCounts
     errors: dict[str, int]
     """By code."""
     last_error: ErrorReport | None
@@ -111,17 +126,7 @@ class MachineOverview:
     """Processes that use it."""
     processes_up: int
     """Those for which it is up."""
-    sessions_open: int
-    sessions_in_use: int
-    sessions_limit: int
-    waiting: int
-    queue_limit: int
-    in_flight: int
-    stuck: int
-    served: int
-    failed: int
-    refused: int
-    late: int
+    counts: MachineCounts
     errors: tuple[tuple[str, int], ...]
     """The most frequent first."""
     last_error: ErrorReport | None
@@ -189,17 +194,7 @@ def _machine(reports: Sequence[MachineReport]) -> MachineOverview:
         reason=worst.reason,
         processes=len(reports),
         processes_up=sum(report.state is MemberState.UP for report in reports),
-        sessions_open=sum(report.sessions_open for report in reports),
-        sessions_in_use=sum(report.sessions_in_use for report in reports),
-        sessions_limit=sum(report.sessions_limit for report in reports),
-        waiting=sum(report.waiting for report in reports),
-        queue_limit=sum(report.queue_limit for report in reports),
-        in_flight=sum(report.in_flight for report in reports),
-        stuck=sum(report.stuck for report in reports),
-        served=sum(report.served for report in reports),
-        failed=sum(report.failed for report in reports),
-        refused=sum(report.refused for report in reports),
-        late=sum(report.late for report in reports),
+        counts=reduce(add, (report.counts for report in reports)),
         errors=tuple(errors.most_common()),
         last_error=_latest(report.last_error for report in reports),
         p50_seconds=latency.percentile(50),

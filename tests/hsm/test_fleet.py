@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from hsm.core.fleet import ErrorReport, KeyReport, MachineReport, ProcessReport, overview
+from hsm.core.fleet import ErrorReport, KeyReport, MachineCounts, MachineReport, ProcessReport, overview
 from hsm.core.member import MemberState
 from hsm.core.meters import LATENCY_BOUNDS, Histogram
 from hsm.fleet import Fleet
@@ -31,17 +31,19 @@ QUIET = MachineReport(
     name="machine-1",
     state=MemberState.UP,
     reason="",
-    sessions_open=2,
-    sessions_in_use=1,
-    sessions_limit=8,
-    waiting=3,
-    queue_limit=256,
-    in_flight=1,
-    stuck=0,
-    served=10,
-    failed=1,
-    refused=0,
-    late=0,
+    counts=MachineCounts(
+        sessions_open=2,
+        sessions_in_use=1,
+        sessions_limit=8,
+        waiting=3,
+        queue_limit=256,
+        in_flight=1,
+        stuck=0,
+        served=10,
+        failed=1,
+        refused=0,
+        late=0,
+    ),
     errors={"hsm.machine.down": 1},
     last_error=None,
     latency_counts=latency(0.001, 0.001),
@@ -57,7 +59,8 @@ def process(name: str, now: datetime, *machines: MachineReport, keys: tuple[KeyR
 
 def test_counts_of_all_processes_are_added(now: datetime) -> None:
     (machine,) = overview([process("a/1", now, QUIET), process("a/2", now, QUIET)]).machines
-    assert (machine.served, machine.failed, machine.waiting, machine.sessions_open) == (20, 2, 6, 4)
+    counts = machine.counts
+    assert (counts.served, counts.failed, counts.waiting, counts.sessions_open) == (20, 2, 6, 4)
     assert machine.errors == (("hsm.machine.down", 2),)
     assert (machine.processes, machine.processes_up) == (2, 2)
 
@@ -162,7 +165,7 @@ def test_every_process_can_speak_for_all(fleets: Callable[[str], Fleet]) -> None
     one, two = fleets("a/1"), fleets("a/2")
     two.publish()
     assert one.overview().processes == ("a/1", "a/2")
-    assert one.overview().machines[0].served == 2
+    assert one.overview().machines[0].counts.served == 2
     assert one.reports()[1] == two.own_report()
     two.withdraw()
     assert one.overview().processes == ("a/1",)
