@@ -113,8 +113,14 @@ class Machine(Protocol):
     def random(self, length: int) -> bytes:
         """Random octets."""
 
-    def generate(self, reference: KeyReference, algorithm: KeyAlgorithm, *, extractable: bool) -> MachineKey:
-        """Make a key pair. Extractable means: may leave wrapped, until :meth:`seal`."""
+    def generate(
+        self, reference: KeyReference, algorithm: KeyAlgorithm, *, extractable: bool, decrypts: bool = False
+    ) -> MachineKey:
+        """Make a key pair. Extractable means: may leave wrapped, until :meth:`seal`.
+
+        ``decrypts`` says that it is made to decrypt and signs nothing, which matters where a machine keeps pairs of
+        both kinds apart.
+        """
 
     def find(self, reference: KeyReference, algorithm: KeyAlgorithm) -> MachineKey | None:
         """The key pair with this reference, if both halves are there."""
@@ -146,11 +152,21 @@ class Machine(Protocol):
     def receive_wrapping_key(self, reference: KeyReference, send: Callable[[bytes], bytes]) -> None:
         """Take a wrapping key in under a transport key made for this one time; ``send`` wraps it."""
 
-    def make_transport_key(self, reference: KeyReference) -> bytes:
-        """Make an RSA pair that stays, for a wrapping key that comes from elsewhere later. Kept when it is there.
+    def make_transport_key(self, reference: KeyReference, algorithm: KeyAlgorithm) -> bytes:
+        """Make a pair that stays, under which something comes in from elsewhere later. Kept when it is there already.
+
+        Args:
+            reference: name of the pair.
+            algorithm: RSA-3072 for :meth:`unwrap_wrapping_key`, SM2 for :meth:`open_envelope`.
 
         Returns:
             Its SubjectPublicKeyInfo.
+        """
+
+    def open_envelope(self, key: MachineKey, transport: KeyReference, envelope_der: bytes) -> None:
+        """Take an SM2 key in that an SM2EnvelopedKey (GB/T 35276-2017 §7.4) holds for a transport key of this machine.
+
+        It is extractable until sealed, and proved as by :meth:`unwrap`, with the same errors.
         """
 
     def unwrap_wrapping_key(self, reference: KeyReference, transport: KeyReference, wrapped: bytes) -> None:

@@ -135,6 +135,8 @@ class KeyImportRow(Model):
     """CKA_ID of the transport key."""
     transport_key_der: Mapped[bytes | None] = mapped_column(LargeBinary)
     """SubjectPublicKeyInfo of the transport key; none until it is made."""
+    form: Mapped[str] = mapped_column(String(20))
+    """How the key will come: an ``ImportForm``."""
     machine: Mapped[str | None] = mapped_column(String(32))
     """Machine that holds the transport key."""
     begun_at: Mapped[datetime] = mapped_column(UtcDateTime)

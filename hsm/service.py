@@ -32,7 +32,7 @@ from hsm.sdf.pairs import KeptPairs
 from hsm.settings import HsmSettings, MachineSettings
 from hsm.signer import PoolSigner
 from hsm.store import keys as store
-from hsm.store.key_imports import ImportOffer
+from hsm.store.key_imports import ImportForm, ImportOffer
 from hsm.store.keys import SM4_ALGORITHM, KeyFilter, KeyRecord, NewKey
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.database import Database
@@ -284,9 +284,9 @@ class HsmService:
         """Say what a key of the general purpose is for from now on."""
         return self._status(self._acts.assign(label, purpose, actor=actor))
 
-    def begin_import(self, label: str, *, actor: str) -> ImportOffer:
+    def begin_import(self, label: str, *, form: ImportForm = ImportForm.RSA_AES, actor: str) -> ImportOffer:
         """A transport key for a key from elsewhere; see :meth:`hsm.keys.moving.KeyMoves.begin_import`."""
-        return self._moves.begin_import(label, actor=actor)
+        return self._moves.begin_import(label, form=form, actor=actor)
 
     def finish_import(self, new: NewKey, public_key_der: bytes, wrapped: bytes, *, actor: str) -> KeyStatus:
         """Take a wrapped key pair in and prove it; see :meth:`hsm.keys.moving.KeyMoves.finish_import`."""

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from hsm.core.lifecycle import KeyState, SecretAlgorithm
 from hsm.service import HsmService, KeyStatus
+from hsm.store.key_imports import ImportForm
 from hsm.store.keys import KeyFilter, NewKey
 from trustcore.console import printable
 from trustcore.crypto.algorithms import KeyAlgorithm
@@ -217,9 +218,12 @@ def _add_facts(app: typer.Typer, open_service: OpenService) -> None:
 
 def _add_moves(app: typer.Typer, open_service: OpenService) -> None:
     @app.command("import-begin", help="生成传输公钥 Make the transport key for a key from elsewhere; print it as PEM.")
-    def import_begin(label: Label) -> None:
+    def import_begin(
+        label: Label,
+        form: Annotated[ImportForm, typer.Option(help="封装形式 How the key will come.")] = ImportForm.RSA_AES,
+    ) -> None:
         with open_service() as service:
-            offer = service.begin_import(label, actor=command_line_actor())
+            offer = service.begin_import(label, form=form, actor=command_line_actor())
         assert offer.transport_key_der is not None
         typer.echo(encode_pem(_PEM, offer.transport_key_der).decode(), nl=False)
         print(f"有效至 valid until {_rfc3339(offer.expires_at)}", file=sys.stderr)  # noqa: T201 - beside the PEM
@@ -227,7 +231,9 @@ def _add_moves(app: typer.Typer, open_service: OpenService) -> None:
     @app.command("import", help="导入封装的密钥 Bring in a key that was wrapped under the transport key.")
     def import_(  # noqa: PLR0917 - one parameter for each option
         label: Label,
-        wrapped: Annotated[Path, typer.Argument(help="封装的私钥 RSA-OAEP block ‖ AES-KWP(PKCS#8).")],
+        wrapped: Annotated[
+            Path, typer.Argument(help="封装的私钥 RSA-OAEP ‖ AES-KWP(PKCS#8), or SM2EnvelopedKey.")
+        ],
         public_key: Annotated[Path, typer.Argument(help="公钥 The public key, PEM or DER.")],
         algorithm: Annotated[str, typer.Option(help="sm2, rsa-2048, rsa-3072, ec-p256")] = "sm2",
         purpose: Purpose = KeyPurpose.SIGNING,

@@ -146,6 +146,8 @@ class VendorProfile:
     moved between machines by the vendor's own tools."""
     moving_transport: _Number | None = None
     """CKM that brings the AES key in: CKM_RSA_PKCS_OAEP."""
+    moving_sm2_envelope: _Number | None = None
+    """CKM that opens an SM2EnvelopedKey (GB/T 35276-2017 §7.4) with an SM2 key."""
 
     proof_session_keys: bool = True
     """Trial keys may be made for one session. Otherwise the first real key that is used proves the machine."""

@@ -2,7 +2,8 @@
 
 The form is that of PKCS#11's CKM_RSA_AES_KEY_WRAP: an AES-256 key under RSA-OAEP (SHA-1, MGF1 with SHA-1, no label),
 and after it the PKCS#8 PrivateKeyInfo under that AES key with padding (RFC 5649). So an installation of this product, a
-vendor's tool or a few lines over OpenSSL can make and read it.
+vendor's tool or a few lines over OpenSSL can make and read it. An SM2 key may also come as the SM2EnvelopedKey of GB/T
+35276-2017 §7.4, where a machine opens such envelopes.
 
 In comes a key in two steps: a machine makes a transport key and gives its public half out; the other party wraps the
 key under it. The key is proved with a signature against the public key that was told. Out goes only a key that was made
@@ -29,7 +30,7 @@ from hsm.keys.register import KeyRegister
 from hsm.machine import KeyReference, Machine
 from hsm.pool import Pool
 from hsm.store import key_imports as store
-from hsm.store.key_imports import ImportOffer
+from hsm.store.key_imports import ImportForm, ImportOffer
 from hsm.store.keys import SM4_ALGORITHM, KeyRecord, NewKey, key_record
 from trustcore import audit
 from trustcore.crypto.algorithms import KeyAlgorithm, SignatureAlgorithm
@@ -98,8 +99,10 @@ class KeyMoves:
         self._random = random
         self._lock = lock
 
-    def begin_import(self, label: str, *, actor: str) -> ImportOffer:
+    def begin_import(self, label: str, *, form: ImportForm = ImportForm.RSA_AES, actor: str) -> ImportOffer:
         """Make a transport key for a key that will have this label; the same one until a day has passed.
+
+        Asking for another form ends the offer before.
 
         Raises:
             ConflictError: ``hsm.key.exists``.
@@ -112,14 +115,14 @@ class KeyMoves:
                 record, offer = key_record(session, label), store.offer(session, label)
             if record is not None and record.created_at is not None:
                 raise _exists(label)
-            if offer is not None and now >= offer.expires_at:
+            if offer is not None and (now >= offer.expires_at or offer.form is not form):
                 self._end(offer)
                 offer = None
             if offer is None:
                 with self._database.transaction() as session:
                     offer = store.begin(
-                        session, label, transport_id=self._random(_ID_BYTES), machine=self._receiver(), at=now,
-                        expires_at=now + _OPEN_FOR,
+                        session, label, form=form, transport_id=self._random(_ID_BYTES), machine=self._receiver(),
+                        at=now, expires_at=now + _OPEN_FOR,
                     )  # fmt: skip
                     self._audit(session, "import-begun", uri, actor, machine=offer.machine or "")
             return offer if offer.transport_key_der is not None else self._make_transport_key(offer)
@@ -138,11 +141,6 @@ class KeyMoves:
         """
         check_new(new)
         _check_pair(new, public_key_der)
-        if not _TRANSPORT_BYTES < len(wrapped) <= _WRAPPED_LIMIT_BYTES:
-            raise MalformedError(
-                "A wrapped key is the 384-byte block for the transport key and after it the key itself.",
-                code="hsm.import.invalid",
-            )
         with self._database.transaction() as session:
             record, offer = key_record(session, new.label), store.offer(session, new.label)
         if record is not None and record.created_at is not None:
@@ -153,6 +151,8 @@ class KeyMoves:
                 code="hsm.import.not-begun",
                 label=new.label,
             )
+
+        _check_wrapped(new, offer.form, wrapped)
 
         def place(record: KeyRecord, resumed: bool) -> tuple[KeyRecord, list[str]]:  # noqa: ARG001 - done anew each time
             assert offer.machine is not None
@@ -216,7 +216,9 @@ class KeyMoves:
         )
 
     def _make_transport_key(self, offer: ImportOffer) -> ImportOffer:
-        transport_key_der = self._ask(offer.machine, lambda machine: machine.make_transport_key(offer.transport))
+        transport_key_der = self._ask(
+            offer.machine, lambda machine: machine.make_transport_key(offer.transport, offer.form.transport)
+        )
         with self._database.transaction() as session:
             return store.offered(session, offer.label, transport_key_der)
 
@@ -224,6 +226,10 @@ class KeyMoves:
         block, body = wrapped[:_TRANSPORT_BYTES], wrapped[_TRANSPORT_BYTES:]
 
         def take(machine: Machine) -> None:
+            if offer.form is ImportForm.SM2_ENVELOPE:
+                machine.destroy(record.reference)
+                machine.open_envelope(record.key, offer.transport, wrapped)
+                return
             machine.destroy(offer.wrapping)
             machine.unwrap_wrapping_key(offer.wrapping, offer.transport, block)
             try:
@@ -300,6 +306,18 @@ def _check_pair(new: NewKey, public_key_der: bytes) -> None:
     info = PublicKeyInfo.from_der(public_key_der)
     if not info.serves(algorithm.signature) or info.bits != _RSA_BITS.get(algorithm, info.bits):
         raise MalformedError(f"The public key is {info.name} and not {algorithm}.", code="hsm.key.algorithm")
+
+
+def _check_wrapped(new: NewKey, form: ImportForm, wrapped: bytes) -> None:
+    if form is ImportForm.SM2_ENVELOPE and new.algorithm != KeyAlgorithm.SM2:
+        raise MalformedError("An SM2 envelope holds an SM2 key.", code="hsm.key.algorithm")
+    least = 0 if form is ImportForm.SM2_ENVELOPE else _TRANSPORT_BYTES
+    if not least < len(wrapped) <= _WRAPPED_LIMIT_BYTES:
+        raise MalformedError(
+            "A wrapped key is an SM2EnvelopedKey, or the 384-byte block for an RSA transport key and after it the key "
+            "itself, as the import was begun.",
+            code="hsm.import.invalid",
+        )
 
 
 def _check_recipient(recipient_key_der: bytes) -> None:

@@ -131,6 +131,7 @@ class KeyObjects:
         wrapped: bytes,
         *,
         public_key_der: bytes,
+        mechanism: Mechanism,
     ) -> Any:
         """Write the private key object that ``wrapped`` holds."""
         public: dict[Attribute, Any] = {}
@@ -142,7 +143,7 @@ class KeyObjects:
             wrapped,
             id=reference.key_id,
             label=reference.label,
-            mechanism=self.wrapping,
+            mechanism=mechanism,
             store=True,
             capabilities=_capabilities(algorithm),
             template=_NOT_OF_PRIVATE_KEYS | _MOVED | public,
@@ -153,6 +154,12 @@ class KeyObjects:
         """The mechanism that keys travel under."""
         assert self._profile.moving_wrap is not None
         return Mechanism(self._profile.moving_wrap)
+
+    @property
+    def envelope(self) -> Mechanism:
+        """The mechanism that opens SM2EnvelopedKeys."""
+        assert self._profile.moving_sm2_envelope is not None
+        return Mechanism(self._profile.moving_sm2_envelope)
 
     @property
     def transport(self) -> Mechanism:
@@ -245,17 +252,22 @@ class KeyObjects:
         """Make an RSA pair that lives as long as the session, to receive one wrapping key."""
         return session.generate_keypair(KeyType.RSA, _TRANSPORT_BITS, store=False, capabilities=_WRAPPING)
 
-    def store_transport_pair(self, session: Session, reference: KeyReference) -> Any:
-        """Make an RSA pair that stays, to receive wrapping keys; its public object."""
-        public, _ = session.generate_keypair(
-            KeyType.RSA,
-            _TRANSPORT_BITS,
-            id=reference.key_id,
-            label=reference.label,
-            store=True,
-            capabilities=_WRAPPING,
-            private_template={Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False},
-        )
+    def store_transport_pair(self, session: Session, reference: KeyReference, algorithm: KeyAlgorithm) -> Any:
+        """Make a pair that stays, to receive keys; its public object."""
+        common: dict[str, Any] = {
+            "id": reference.key_id,
+            "label": reference.label,
+            "store": True,
+            "capabilities": _WRAPPING,
+            "private_template": {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False},
+        }
+        if algorithm is KeyAlgorithm.SM2:
+            assert self._profile.sm2_generate is not None
+            common["public_template"] = {Attribute.EC_PARAMS: encoding.curve_parameters(algorithm)}
+            mechanism = Mechanism(self._profile.sm2_generate)
+            public, _ = session.generate_keypair(self.key_type(algorithm), mechanism=mechanism, **common)
+        else:
+            public, _ = session.generate_keypair(KeyType.RSA, _TRANSPORT_BITS, **common)
         return public
 
     def transport_public_key(self, session: Session, public_key_der: bytes) -> Any:

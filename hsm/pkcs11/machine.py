@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pkcs11
-from pkcs11 import Attribute, ObjectClass, PKCS11Error
+from pkcs11 import Attribute, Mechanism, ObjectClass, PKCS11Error
 
 from hsm.core import encoding, proving
 from hsm.core.profiles import CipherMode
@@ -142,7 +142,9 @@ class Pkcs11Machine:
             return b""
         return self._connection.run(lambda lane: bytes(lane.session.generate_random(length * 8)))
 
-    def generate(self, reference: KeyReference, algorithm: KeyAlgorithm, *, extractable: bool) -> MachineKey:
+    def generate(
+        self, reference: KeyReference, algorithm: KeyAlgorithm, *, extractable: bool, decrypts: bool = False
+    ) -> MachineKey:
         """Make a key pair."""
         self._demand_algorithm(algorithm)
         objects = self._connection.objects
@@ -243,16 +245,18 @@ class Pkcs11Machine:
 
         self._connection.run(receive)
 
-    def make_transport_key(self, reference: KeyReference) -> bytes:
-        """Make an RSA pair that stays."""
+    def make_transport_key(self, reference: KeyReference, algorithm: KeyAlgorithm) -> bytes:
+        """Make a pair that stays."""
         self._demand_moving()
+        if algorithm is KeyAlgorithm.SM2:
+            self._demand_envelopes()
         connection = self._connection
 
         def make(lane: Lane) -> bytes:
             found = connection.find_all(lane, reference, _PUBLIC)
             if not found or not connection.find_all(lane, reference, _PRIVATE):
-                found = [connection.objects.store_transport_pair(lane.session, reference)]
-            return connection.objects.public_key_der(found[0], KeyAlgorithm.RSA_3072)
+                found = [connection.objects.store_transport_pair(lane.session, reference, algorithm)]
+            return connection.objects.public_key_der(found[0], algorithm)
 
         return connection.run(make)
 
@@ -284,12 +288,27 @@ class Pkcs11Machine:
         self._demand_moving()
         self._demand_algorithm(key.algorithm)
         objects = self._connection.objects
+        self._bring_in(key, wrapped, lambda lane: (self._connection.key(lane, wrapping_key, _SECRET), objects.wrapping))
+
+    def open_envelope(self, key: MachineKey, transport: KeyReference, envelope_der: bytes) -> None:
+        """Take an SM2 key in, and prove that it belongs to the public key."""
+        self._demand_moving()
+        self._demand_envelopes()
+        objects = self._connection.objects
+        self._bring_in(
+            key, envelope_der, lambda lane: (self._connection.key(lane, transport, _PRIVATE), objects.envelope)
+        )
+
+    def _bring_in(self, key: MachineKey, wrapped: bytes, under: Callable[[Lane], tuple[Any, Mechanism]]) -> None:
+        """Unwrap a private key under the key, and by the mechanism, that ``under`` names."""
+        objects = self._connection.objects
 
         def unwrap(lane: Lane) -> bytes:
-            secret = self._connection.key(lane, wrapping_key, _SECRET)
+            unwrapping_key, mechanism = under(lane)
             private = objects.unwrap_private(
-                secret, key.reference, key.algorithm, wrapped, public_key_der=key.public_key_der
-            )
+                unwrapping_key, key.reference, key.algorithm, wrapped,
+                public_key_der=key.public_key_der, mechanism=mechanism,
+            )  # fmt: skip
             objects.store_public(lane.session, key.reference, key.algorithm, key.public_key_der)
             return self._sign(lane, private, key.algorithm, [_TRIAL_DIGEST])[0]
 
@@ -438,6 +457,10 @@ class Pkcs11Machine:
         profile = self._connection.profile
         if algorithm is KeyAlgorithm.SM2 and (profile.sm2_generate is None or profile.sm2_sign_digest is None):
             raise self._cannot("make SM2 keys")
+
+    def _demand_envelopes(self) -> None:
+        if self._connection.profile.moving_sm2_envelope is None or self._connection.profile.sm2_generate is None:
+            raise self._cannot("open SM2 envelopes with keys")
 
     def _demand_moving(self) -> None:
         if not self._connection.profile.replicates:

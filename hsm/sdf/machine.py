@@ -13,7 +13,7 @@ What SDF has not, and how the driver does without:
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,6 +36,7 @@ __all__ = ["SdfMachine"]
 
 _RANDOM_BYTES = 8192
 """Asked for in one call: devices have bounds of their own."""
+_SAY_HOW = "say in its settings how the vendor declares SDF_InternalDecrypt_ECC"
 _BACKUP = "use the vendor's backup for that"
 _log = structlog.get_logger(__name__)
 
@@ -106,7 +107,7 @@ class SdfMachine:
     def decrypt(self, key: MachineKey, ciphertext_der: bytes) -> bytes:
         """Decrypt an SM2Cipher with the encryption pair of an index."""
         if self._sdf.decrypt is None:
-            self._device.cannot("decrypt", "say in its settings how the vendor declares SDF_InternalDecrypt_ECC")
+            self._device.cannot("decrypt", _SAY_HOW)
         with self._device.session() as lane:
             pair = self._device.pair(lane, key, decrypts=True)
             cipher = sdf.cipher_structure(ciphertext_der, self._device.found.form)
@@ -129,8 +130,12 @@ class SdfMachine:
         """Whether the settings give an index to this label."""
         return label in self._sdf.keys or label in self._sdf.encryption_keys
 
-    def generate(self, reference: KeyReference, algorithm: KeyAlgorithm, *, extractable: bool) -> MachineKey:
+    def generate(
+        self, reference: KeyReference, algorithm: KeyAlgorithm, *, extractable: bool, decrypts: bool = False
+    ) -> MachineKey:
         """Give the label a key pair that the console made: that of its index in the settings, or else the first free.
+
+        One that decrypts is the encryption pair of an index.
 
         Raises:
             MachineCannotError: for keys that shall leave the machine, and algorithms that it has no indexes for.
@@ -138,9 +143,12 @@ class SdfMachine:
         """
         if extractable:
             self._device.cannot("let keys leave", _BACKUP)
+        decrypts = decrypts or reference.label in self._sdf.encryption_keys
+        if decrypts and self._sdf.decrypt is None:
+            self._device.cannot("decrypt", _SAY_HOW)
         with self._device.session() as lane:
             self._device.look_again(lane)
-            for pair in self._candidates(reference.label, algorithm):
+            for pair in self._candidates(reference.label, algorithm, decrypts=decrypts):
                 if self._pairs.take(reference, pair.public_key_der):
                     self._device.prove(lane, pair)
                     return MachineKey(reference=reference, algorithm=algorithm, public_key_der=pair.public_key_der)
@@ -197,13 +205,17 @@ class SdfMachine:
         """Not with SDF."""
         self._device.cannot("receive wrapping keys", _BACKUP)
 
-    def make_transport_key(self, reference: KeyReference) -> bytes:
+    def make_transport_key(self, reference: KeyReference, algorithm: KeyAlgorithm) -> bytes:
         """Not with SDF."""
         self._device.cannot("make transport keys", _BACKUP)
 
     def unwrap_wrapping_key(self, reference: KeyReference, transport: KeyReference, wrapped: bytes) -> None:
         """Not with SDF."""
         self._device.cannot("receive wrapping keys", _BACKUP)
+
+    def open_envelope(self, key: MachineKey, transport: KeyReference, envelope_der: bytes) -> None:
+        """Not with SDF."""
+        self._device.cannot("open envelopes with keys", _BACKUP)
 
     def wrap(self, key: KeyReference, wrapping_key: KeyReference) -> bytes:
         """Not with SDF."""
@@ -237,18 +249,19 @@ class SdfMachine:
         """Not with SDF."""
         self._cannot_sm4()
 
-    def _candidates(self, label: str, algorithm: KeyAlgorithm) -> list[Pair]:
+    def _candidates(self, label: str, algorithm: KeyAlgorithm, *, decrypts: bool) -> list[Pair]:
         """Pairs that the label may get, whether they are free or not."""
         indexes = {KeyAlgorithm.SM2: self._sdf.sm2, KeyAlgorithm.EC_P256: ()}.get(algorithm, self._sdf.rsa)
-        if not indexes:
-            self._device.cannot(f"have {algorithm.value} keys", "make it elsewhere, or declare indexes of such keys")
+        if not indexes or (decrypts and algorithm is not KeyAlgorithm.SM2):
+            what = f"have {algorithm.value} keys" + " that decrypt" * decrypts
+            self._device.cannot(what, "make it elsewhere, or declare indexes of such keys")
         found = self._device.found
-        if label in self._sdf.encryption_keys:
-            return _at(self._sdf.encryption_keys[label], found.encryption_pairs, algorithm)
-        if label in self._sdf.keys:
-            return _at(self._sdf.keys[label], found.pairs, algorithm)
-        named = set(self._sdf.keys.values())
-        free = (pair for pair in found.pairs.values() if pair.algorithm is algorithm and pair.index not in named)
+        pairs = found.encryption_pairs if decrypts else found.pairs
+        fitting = [pair for pair in pairs.values() if pair.algorithm is algorithm]
+        named = self._sdf.encryption_keys if decrypts else self._sdf.keys
+        if label in named:
+            return [pair for pair in fitting if pair.index == named[label]]
+        free = (pair for pair in fitting if pair.index not in named.values())
         return sorted(free, key=lambda pair: indexes.index(pair.index))
 
     def _full(self, label: str, algorithm: KeyAlgorithm) -> MachineFullError:
@@ -267,7 +280,3 @@ class SdfMachine:
 
     def _cannot_sm4(self) -> NoReturn:
         self._device.cannot("keep SM4 keys", "put a machine with PKCS#11 beside it for them")
-
-
-def _at(index: int, pairs: Mapping[bytes, Pair], algorithm: KeyAlgorithm) -> list[Pair]:
-    return [pair for pair in pairs.values() if (pair.index, pair.algorithm) == (index, algorithm)]

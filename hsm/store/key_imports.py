@@ -2,16 +2,32 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
 from hsm.machine import KeyReference
 from hsm.models import KeyImportRow
+from trustcore.crypto.algorithms import KeyAlgorithm
 
-__all__ = ["ImportOffer", "begin", "end", "offer", "offered"]
+__all__ = ["ImportForm", "ImportOffer", "begin", "end", "offer", "offered"]
 
 _TRANSPORT_LABEL = "xinyin-import"
 _WRAPPING_LABEL = "xinyin-import-wrapping"
+
+
+class ImportForm(StrEnum):
+    """How a key comes in."""
+
+    RSA_AES = "rsa-aes"
+    """An AES-256 key under an RSA transport key, and the PKCS#8 under that (PKCS#11's CKM_RSA_AES_KEY_WRAP)."""
+    SM2_ENVELOPE = "sm2-envelope"
+    """An SM2EnvelopedKey for an SM2 transport key (GB/T 35276-2017 §7.4); for SM2 keys only."""
+
+    @property
+    def transport(self) -> KeyAlgorithm:
+        """Kind of the transport key."""
+        return KeyAlgorithm.SM2 if self is ImportForm.SM2_ENVELOPE else KeyAlgorithm.RSA_3072
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +38,8 @@ class ImportOffer:
     """Label that the key will have."""
     transport_id: bytes
     transport_key_der: bytes | None
-    """SubjectPublicKeyInfo of an RSA-3072 key; none until it is made."""
+    """SubjectPublicKeyInfo; none until it is made."""
+    form: ImportForm
     machine: str | None
     """Machine that holds it."""
     expires_at: datetime
@@ -43,6 +60,7 @@ def _offer(row: KeyImportRow) -> ImportOffer:
         label=row.label,
         transport_id=row.transport_id,
         transport_key_der=row.transport_key_der,
+        form=ImportForm(row.form),
         machine=row.machine,
         expires_at=row.expires_at,
     )
@@ -55,10 +73,19 @@ def offer(session: Session, label: str) -> ImportOffer | None:
 
 
 def begin(
-    session: Session, label: str, *, transport_id: bytes, machine: str, at: datetime, expires_at: datetime
+    session: Session,
+    label: str,
+    *,
+    form: ImportForm,
+    transport_id: bytes,
+    machine: str,
+    at: datetime,
+    expires_at: datetime,
 ) -> ImportOffer:
     """Write that a machine is about to make a transport key."""
-    row = KeyImportRow(label=label, transport_id=transport_id, machine=machine, begun_at=at, expires_at=expires_at)
+    row = KeyImportRow(
+        label=label, form=form.value, transport_id=transport_id, machine=machine, begun_at=at, expires_at=expires_at
+    )
     session.add(row)
     session.flush()
     return _offer(row)

@@ -117,7 +117,7 @@ class OfferBody(BaseModel):
 
     label: str
     transport_key_base64: str
-    """SubjectPublicKeyInfo of an RSA-3072 key."""
+    """SubjectPublicKeyInfo: of an RSA-3072 key, or of an SM2 key for an envelope."""
     expires_at: datetime
 
 
@@ -132,7 +132,7 @@ class ImportBody(BaseModel):
     """SubjectPublicKeyInfo."""
     wrapped_base64: Base64
     """An AES-256 key under the transport key (RSA-OAEP with SHA-1), and after it the PKCS#8 PrivateKeyInfo under the
-    AES key (RFC 5649)."""
+    AES key (RFC 5649); or the SM2EnvelopedKey that the import was begun for."""
     purpose: KeyPurpose = KeyPurpose.SIGNING
     exportable: bool = False
     usage_limit: Annotated[int, Field(ge=1)] | None = None

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query
 from hsm.core.approvals import Approval
 from hsm.core.lifecycle import KeyState
 from hsm.service import HsmService, KeyStatus
+from hsm.store.key_imports import ImportForm
 from hsm.store.keys import KeyFilter, NewKey
 from hsm.web import key_bodies as bodies
 from hsm.web.gateway_bodies import decode, encode
@@ -110,9 +111,11 @@ def _add_moves(router: APIRouter, service: HsmService, authenticator: Authentica
     manager = Depends(requires(authenticator, _MANAGE))
 
     @router.post("/v1/keys/{label}/import", summary="Begin an import 开始导入")
-    def begin_import(label: str, caller: Annotated[Principal, manager]) -> bodies.OfferBody:
+    def begin_import(
+        label: str, caller: Annotated[Principal, manager], form: ImportForm = ImportForm.RSA_AES
+    ) -> bodies.OfferBody:
         """A transport key for a key from elsewhere; the same one until a day has passed."""
-        offer = service.begin_import(label, actor=_actor(caller))
+        offer = service.begin_import(label, form=form, actor=_actor(caller))
         assert offer.transport_key_der is not None
         return bodies.OfferBody(
             label=label, transport_key_base64=encode(offer.transport_key_der), expires_at=offer.expires_at

@@ -9,15 +9,19 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import hashes, keywrap, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import SM4
+from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 from hsm import software
 from hsm.machine import KeyReference
 from hsm.service import HsmService, open_hsm
 from hsm.settings import HsmSettings
+from hsm.store.key_imports import ImportForm
 from hsm.store.keys import NewKey
 from trustcore.asn1 import encoder
 from trustcore.crypto import sm2, verify
-from trustcore.crypto.algorithms import EC_PUBLIC_KEY, SM2_CURVE, KeyAlgorithm
+from trustcore.crypto.algorithms import EC_PUBLIC_KEY, SM2_CURVE, SM4_ECB, KeyAlgorithm
 from trustcore.database import Database
 from trustcore.errors import ConflictError, MalformedError, NotFoundError, RejectedError, TrustError
 from trustcore.signing import KeyPurpose
@@ -196,3 +200,40 @@ def test_a_ca_key_comes_and_goes_only_when_two_persons_agree(open_machines: Open
         assert once_approved(lambda: service.export("ca", recipient, actor=ACTOR))
         with pytest.raises(TrustError, match="Two persons"):
             service.export("ca", recipient, actor=ACTOR)
+
+
+def sm2_envelope(transport_key_der: bytes | None, private: bytes, point: bytes) -> bytes:
+    """SM2EnvelopedKey as another program writes it (GB/T 35276-2017 §7.4)."""
+    assert transport_key_der is not None
+    sealing = bytes(range(16))
+    encryptor = Cipher(SM4(sealing), ECB()).encryptor()  # noqa: S305 - as the standard has it
+    return encoder.sequence(
+        encoder.sequence(encoder.oid(SM4_ECB)),
+        sm2.encrypt(sm2.public_point(transport_key_der), sealing),
+        encoder.bit_string(point),
+        encoder.bit_string(encryptor.update(bytes(32) + private) + encryptor.finalize()),
+    )
+
+
+def test_an_sm2_key_comes_in_an_envelope_of_the_standard(service: HsmService) -> None:
+    private, point = sm2.generate()
+    _, other = sm2.generate()
+    new, public_key_der = NewKey(label="key", algorithm="sm2"), sm2.public_key_der(point)
+    assert service.begin_import("key", actor=ACTOR).form is ImportForm.RSA_AES
+    offer = service.begin_import("key", form=ImportForm.SM2_ENVELOPE, actor=ACTOR)
+    envelope = sm2_envelope(offer.transport_key_der, private, point)
+    for wrong, told in (
+        (sm2_envelope(sm2.public_key_der(other), private, point), public_key_der),
+        (sm2_envelope(offer.transport_key_der, private, other), public_key_der),
+        (envelope[:-1] + bytes([envelope[-1] ^ 1]), public_key_der),
+        (envelope, sm2.public_key_der(other)),
+        (b"", public_key_der),
+    ):
+        with pytest.raises(MalformedError) as caught:
+            service.finish_import(new, told, wrong, actor=ACTOR)
+        assert caught.value.code in {"hsm.import.invalid", "hsm.import.other-key"}
+        assert service.keys() == ()
+    status = service.finish_import(new, public_key_der, envelope, actor=ACTOR)
+    assert (status.public_key_der, status.missing, status.sealed) == (public_key_der, (), True)
+    assert [result.ok for result in service.self_test()] == [True] * 3
+    assert all(machine.up for machine in service.machines())
