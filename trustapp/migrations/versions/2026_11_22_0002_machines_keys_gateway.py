@@ -153,6 +153,7 @@ def upgrade() -> None:
         sa.Column("label", sa.String(length=64), nullable=False),
         sa.Column("transport_id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("transport_key_der", sa.LargeBinary(), nullable=True),
+        sa.Column("form", sa.String(length=20), nullable=False),
         sa.Column("machine", sa.String(length=32), nullable=True),
         sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
