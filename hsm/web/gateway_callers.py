@@ -23,6 +23,7 @@ from fastapi import Request
 
 from hsm.core.rights import Operation
 from hsm.settings import GatewaySettings
+from trustcore.crypto.digests import sha256
 from trustcore.errors import ForbiddenError, MalformedError, UnauthenticatedError
 from trustcore.web.auth import Authenticator, Principal
 from trustcore.x509.certificate import Certificate, load_pem_bundle
@@ -60,7 +61,7 @@ class Callers:
         self._unix = _UNIX in settings.trusted_proxies
         secret = settings.proxy_secret_file
         self._secret = None if secret is None else secret.read_bytes().strip()
-        self._known: dict[str, tuple[float, Principal]] = {}
+        self._known: dict[bytes, tuple[float, Principal]] = {}
         self._lock = threading.Lock()
 
     def admit(self, request: Request, right: Operation | str) -> Principal:
@@ -109,17 +110,18 @@ class Callers:
         return any(mapped in network for network in self._networks if network.version == mapped.version)
 
     def _remembered(self, credential: str, look_up: Callable[[], Principal]) -> Principal:
-        """The principal of a credential that was accepted a moment ago, else looked up."""
+        """The principal of a credential that was accepted a moment ago, else looked up; only its digest is kept."""
         now = time.monotonic()
+        digest = sha256(credential.encode())
         with self._lock:
-            known = self._known.get(credential)
+            known = self._known.get(digest)
         if known is not None and now < known[0]:
             return known[1]
         principal = look_up()
         with self._lock:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            self._known[credential] = (now + self._memory_seconds, principal)
+            self._known[digest] = (now + self._memory_seconds, principal)
         return principal
 
 
