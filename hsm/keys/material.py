@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hsm.machine import KeyReference, Machine, MachineKey
 from hsm.store.keys import KeyRecord
 from trustcore.crypto.algorithms import KeyAlgorithm
+from trustcore.signing import KeyPurpose
 
 __all__ = ["Found", "find", "make", "unwrap"]
 
@@ -23,7 +24,12 @@ def make(machine: Machine, record: KeyRecord, *, extractable: bool) -> Found:
     if record.is_secret:
         machine.make_sm4_key(record.reference, extractable=extractable)
         return Found(None)
-    made = machine.generate(record.reference, KeyAlgorithm(record.algorithm), extractable=extractable)
+    made = machine.generate(
+        record.reference,
+        KeyAlgorithm(record.algorithm),
+        extractable=extractable,
+        decrypts=record.purpose is KeyPurpose.ENCRYPTION,
+    )
     return Found(made.public_key_der)
 
 

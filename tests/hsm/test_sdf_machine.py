@@ -203,6 +203,22 @@ def test_the_encryption_pair_decrypts_and_does_not_sign(workshop: Workshop) -> N
     assert "settings" in refused.value.detail
 
 
+def test_a_key_made_to_decrypt_gets_the_encryption_pair_of_a_free_index(workshop: Workshop) -> None:
+    workshop.device("one", sm2=(1, 2), rsa=(1,))
+    machine = workshop.machine("one", sm2=(1, 2), rsa=(1,), encryption_keys={"named": 1}, decrypt="with-algorithm")
+    reference = workshop.request("envelope", b"1" * 16)
+    made = machine.generate(reference, SM2, extractable=False, decrypts=True)
+    assert machine._device.known(made.public_key_der).index == 2, "the first is kept for another label"
+    assert machine.decrypt(made, sm2.encrypt(sm2.public_point(made.public_key_der), b"secret")) == b"secret"
+    assert machine.find(reference, SM2) == made
+    other = workshop.request("other", b"2" * 16)
+    with pytest.raises(MachineFullError):
+        machine.generate(other, SM2, extractable=False, decrypts=True)
+    for driver, algorithm in ((machine, RSA), (workshop.machine("one", sm2=(1, 2)), SM2)):
+        with pytest.raises(MachineCannotError):
+            driver.generate(other, algorithm, extractable=False, decrypts=True)
+
+
 def test_what_sdf_has_not_is_refused_with_the_remedy(workshop: Workshop) -> None:
     workshop.device("one", sm2=(1,))
     machine = workshop.machine("one", sm2=(1,))
