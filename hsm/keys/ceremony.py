@@ -183,7 +183,10 @@ class Ceremonies:
             return state
         actual = self._acts.do(identifier, file, planned)
         with self._database.transaction() as session:
-            store.act(session, identifier, number, actual=actual, at=self._clock())
+            store.lock(session, identifier)
+            meanwhile = step_state(planned, store.steps(session, identifier)[number])
+            if meanwhile.actual is None or meanwhile.differs:
+                store.act(session, identifier, number, actual=actual, at=self._clock())
             return step_state(planned, store.steps(session, identifier)[number])
 
     def confirm(self, identifier: str, number: int, person: str) -> StepState:
@@ -254,6 +257,10 @@ class Ceremonies:
     def _finish(self, record: CeremonyRecord) -> CeremonyRecord:
         now = self._clock()
         with self._database.transaction() as session:
+            store.lock(session, record.id)
+            current = store.by_id(session, record.id)
+            if current is not None and current.transcript is not None:
+                return current
             done = store.steps(session, record.id)
             steps = [done_step(planned, done.get(planned.number)) for planned in plan(parse(record.file))]
             facts = TranscriptFacts(
@@ -308,6 +315,7 @@ class Ceremonies:
         file = self.file(identifier)
         planned = planned_step(file, number)
         with self._database.transaction() as session:
+            store.lock(session, identifier)
             done = store.steps(session, identifier)
             if any(not (before := done.get(n)) or not before.confirmed_at for n in range(1, number)):
                 raise out_of_order(number)

@@ -15,7 +15,7 @@ from hsm.store.keys import KeyRecord
 from trustcore.crypto.digests import sm3
 from trustcore.crypto.verify import verify_digest
 from trustcore.database import Database
-from trustcore.errors import NotFoundError
+from trustcore.errors import ConflictError, NotFoundError
 from trustcore.signing import Keys
 from trustcore.x509.names import DistinguishedName
 from trustcore.x509.requests import build_request
@@ -95,8 +95,21 @@ class CeremonyActs:
 
     def _generate(self, identifier: str, file: Ceremony, label: str) -> Mapping[str, str]:
         if self._keys.find(label) is None:
-            self._make_key(_key_of(file, label), actor(identifier))
+            # Another terminal at this ceremony may be making it, too: what counts is who asked for the key.
+            try:
+                self._make_key(_key_of(file, label), actor(identifier))
+            except ConflictError:
+                if self._keys.find(label) is None:
+                    raise
         record = self._key(label)
+        with self._database.transaction() as session:
+            if store.requester(session, record.uri) != actor(identifier):
+                raise ConflictError(
+                    f"The key with the label {label} was made outside the ceremony after it began; it is not taken for "
+                    "the ceremony's.",
+                    code="hsm.ceremony.key-exists",
+                    label=label,
+                )
         facts = {
             "algorithm": record.algorithm,
             "purpose": record.purpose.value,

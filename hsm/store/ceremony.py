@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from hsm.core.ceremony_transcript import Review
 from hsm.models import CeremonyReviewRow, CeremonyRow, CeremonyStepRow, KeyRow
+from trustcore.audit import AuditRow
 
 __all__ = [
     "CeremonyRecord",
@@ -22,7 +23,9 @@ __all__ = [
     "confirm",
     "finish",
     "has_key",
+    "lock",
     "newest",
+    "requester",
     "reviews",
     "sign",
     "steps",
@@ -122,6 +125,11 @@ def by_id(session: Session, identifier: str) -> CeremonyRecord | None:
     return _record(row) if row else None
 
 
+def lock(session: Session, identifier: str) -> None:
+    """Let other terminals at the same ceremony wait until this transaction ends."""
+    session.get(CeremonyRow, identifier, with_for_update=True)
+
+
 def newest(session: Session, *, limit: int) -> list[CeremonyRecord]:
     """Ceremonies, the newest first."""
     query = select(CeremonyRow).order_by(CeremonyRow.started_at.desc(), CeremonyRow.id).limit(limit)
@@ -181,3 +189,9 @@ def sign(session: Session, identifier: str, *, public_key_der: bytes, signature:
 def has_key(session: Session, label: str) -> bool:
     """Whether any key has this label: made, only requested, or destroyed."""
     return session.get(KeyRow, label) is not None
+
+
+def requester(session: Session, key_uri: str) -> str | None:
+    """Who asked for the making of a key, by the audit trail."""
+    query = select(AuditRow.actor).where(AuditRow.action == "hsm.key.requested", AuditRow.subject == key_uri)
+    return session.scalars(query.order_by(AuditRow.number.desc()).limit(1)).one_or_none()

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime, timedelta
 from itertools import count
@@ -221,13 +222,17 @@ def test_a_label_that_is_taken_stops_the_ceremony(ceremonies: Ceremonies, servic
     assert caught.value.code == "hsm.ceremony.mismatch"
 
 
+@pytest.mark.parametrize("reserved", [False, True])
 def test_a_key_made_by_others_meanwhile_is_not_taken_for_the_ceremonys(
-    ceremonies: Ceremonies, service: HsmService
+    ceremonies: Ceremonies, service: HsmService, reserved: bool
 ) -> None:
+    """Before the step was reserved, or after a process died that had reserved it and made nothing."""
     approve(ceremonies, ONE_KEY)
     identifier = ceremonies.begin(ONE_KEY, rehearsal=True)
     for state in ceremonies.steps(identifier):
         if state.planned.kind is StepKind.GENERATE:
+            if reserved:
+                ceremonies._reserve(identifier, state.planned.number)
             service.generate(state.planned.subject, KeyAlgorithm.SM2)
             with pytest.raises(ConflictError) as caught:
                 ceremonies.act(identifier, state.planned.number)
@@ -256,6 +261,25 @@ def test_steps_are_done_and_confirmed_in_order_by_people_who_are_there(ceremonie
             ceremonies.act(identifier, number)
     with pytest.raises(NotFoundError):
         ceremonies.steps("20300101-00000000")
+
+
+def test_two_terminals_at_the_same_ceremony_make_each_key_once(ceremonies: Ceremonies, database: Database) -> None:
+    approve(ceremonies, ONE_KEY)
+
+    def terminal() -> Transcript:
+        identifier = ceremonies.begin(ONE_KEY, rehearsal=True)
+        for state in ceremonies.steps(identifier):
+            ceremonies.act(identifier, state.planned.number)
+            ceremonies.confirm(identifier, state.planned.number, WITNESS)
+        return ceremonies.transcript(identifier)
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = (call.result() for call in [pool.submit(terminal) for _ in range(2)])
+    assert first == second
+    assert judge(first).verdict is Verdict.VALID
+    with database.transaction() as session:
+        query = select(func.count()).select_from(KeyRow).where(KeyRow.label.like("ca-%"))
+        assert session.scalar(query) == 1
 
 
 class KilledError(Exception):
