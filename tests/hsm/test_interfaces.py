@@ -1,10 +1,12 @@
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
@@ -21,6 +23,13 @@ from trustcore.web.auth import Principal
 pytestmark = pytest.mark.hsm
 
 OpenHsm = Callable[..., AbstractContextManager[HsmService]]
+
+
+@pytest.fixture(autouse=True)
+def logs_beside_the_output() -> Iterator[None]:
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))
+    yield
+    structlog.reset_defaults()
 
 
 class TwoCallers:
