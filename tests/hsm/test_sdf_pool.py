@@ -19,10 +19,10 @@ from hsm.service import HsmService, open_hsm
 from hsm.settings import HsmSettings
 from hsm.software import software_machines
 from trustcore.audit import AuditRow
-from trustcore.crypto import verify
+from trustcore.crypto import sm2, verify
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.errors import BusyError, RejectedError
-from trustcore.signing import Signer
+from trustcore.signing import KeyPurpose, Signer
 
 from support.sdf_devices import PASSWORD, Workshop
 from support.threads import at_once
@@ -124,6 +124,20 @@ def test_a_cloned_device_is_found_and_takes_over(
         assert states["machine-1"].up
 
 
+def test_an_installation_with_sdf_alone_signs_and_decrypts(workshop: Workshop, open_devices: OpenHsm) -> None:
+    workshop.device("one", sm2=(1, 2))
+    with open_devices(
+        HsmSettings(machines=(workshop.settings("one", sm2=(1, 2), decrypt="with-algorithm"),))
+    ) as service:
+        signer = service.signer(service.generate("signing", SM2))
+        assert right(signer)
+        uri = service.generate("envelope", SM2, purpose=KeyPurpose.ENCRYPTION)
+        status = {key.label: key for key in service.keys(limit=10)}["envelope"]
+        cipher = sm2.encrypt(sm2.public_point(status.public_key_der), b"data key")
+        assert service.decrypt(uri, cipher) == b"data key"
+        assert [result.ok for result in service.self_test()] == [True, True]
+
+
 @pytest.mark.parametrize(
     "fault",
     ["0x01000003", "0x01000004", "0x01000001", "0x0100001D", "0x01010204", "0x80000001"],
@@ -214,7 +228,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from hsm.service import open_hsm
 from hsm.settings import HsmSettings
-from trustcore.crypto import verify
+from trustcore.crypto import sm2, verify
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.database import Database
 from trustcore.errors import ConflictError
