@@ -23,7 +23,7 @@ from trustapp.adapters import InstallationJudge, LicenceSeals
 from trustapp.settings import Settings
 from trustcore.crypto import sm2
 from trustcore.database import Database
-from trustcore.errors import BusyError, TrustError
+from trustcore.errors import BusyError, InternalError, TrustError
 from trustcore.protection import FIELD_KEY, FieldCipher, open_field_cipher
 
 __all__ = ["DEPARTMENT_SEAL", "Suite", "now", "open_database", "open_suite", "wait_for_custodians"]
@@ -95,13 +95,21 @@ def open_suite(settings: Settings, *, on_locked: Callable[[TrustError], None] | 
     with ExitStack() as stack:
         database = stack.enter_context(open_database(settings))
         if settings.crypto.sm2 == "native":
-            sm2.use_native(settings.data_dir / "cache")
+            _use_native_sm2(settings.data_dir / "cache")
         opened = open_hsm(settings.hsm, data_dir=settings.data_dir, database=database, clock=now, on_locked=on_locked)
         hsm = stack.enter_context(opened)
         ring = DataKeyRing(hsm.data_keys, FIELD_KEY, now)
         cipher = open_field_cipher(database, hsm, now, versions=ring)
         stack.enter_context(ring.following())
         yield _suite(settings, database, hsm, cipher)
+
+
+def _use_native_sm2(cache_dir: Path) -> None:
+    """Our own arithmetic, unless it cannot be compiled here: libcrypto gives the same answers."""
+    try:
+        sm2.use_native(cache_dir)
+    except InternalError as error:
+        _log.warning("sm2.native.unavailable", detail=error.detail, code=error.code, engine=sm2.engine_name())
 
 
 def _suite(settings: Settings, database: Database, hsm: HsmService, cipher: FieldCipher) -> Suite:

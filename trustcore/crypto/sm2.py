@@ -18,8 +18,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-import structlog
-
 from trustcore.asn1 import encoder
 from trustcore.asn1.reader import parse
 from trustcore.crypto.algorithms import EC_PUBLIC_KEY, SM2_CURVE
@@ -27,7 +25,7 @@ from trustcore.crypto.digests import sm3
 from trustcore.crypto.libcrypto import ffi, libcrypto
 from trustcore.crypto.native.library import NativeSm2, RawSignature
 from trustcore.crypto.sm2_signature import ORDER, signature_to_der, signature_to_raw, strictly_raw
-from trustcore.errors import InternalError, MalformedError
+from trustcore.errors import MalformedError
 
 __all__ = [
     "DEFAULT_ID",
@@ -66,7 +64,6 @@ _POINT_SIZE = 65
 _UNCOMPRESSED = 4
 _LONGEST_REMEMBERED = 256
 """In octets, of a public key that is kept read; an SM2 key has 91."""
-_log = structlog.get_logger(__name__)
 _SPKI_PREFIX = encoder.sequence(
     encoder.sequence(encoder.oid(EC_PUBLIC_KEY), encoder.oid(SM2_CURVE)), encoder.bit_string(bytes(_POINT_SIZE))
 )[:-_POINT_SIZE]
@@ -147,22 +144,14 @@ def verify_digests(items: Sequence[Signed]) -> list[bool]:
 _native: NativeSm2 | None = None
 
 
-def use_native(cache_dir: Path) -> bool:
+def use_native(cache_dir: Path) -> None:
     """Verify with our own arithmetic from now on, compiling it into ``cache_dir`` where it is not there yet.
 
-    Where that cannot be, libcrypto goes on verifying and the log says why.
-
-    Returns:
-        Whether our own arithmetic is in use.
+    Raises ``InternalError`` (``crypto.native.build``) where that cannot be: then libcrypto goes on verifying.
     """
     global _native  # noqa: PLW0603 - which code verifies is a matter of the process; the answers are the same
-    try:
-        _native = NativeSm2(cache_dir)
-    except InternalError as error:
-        _native = None
-        _log.warning("sm2.native.unavailable", detail=error.detail, code=error.code, engine=engine_name())
-        return False
-    return True
+    _native = None
+    _native = NativeSm2(cache_dir)
 
 
 def use_libcrypto() -> None:
