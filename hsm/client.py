@@ -7,6 +7,7 @@ the service: both are :class:`trustcore.signing.Keys`. Transport is the SDK that
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 from hsm.core.uri import key_uri, label_of
@@ -162,7 +163,7 @@ class HsmClient:
         if length < 0:
             raise MalformedError("Nobody gives less than no random bytes.", code="hsm.random.length")
         parts = (min(_RANDOM_AT_ONCE, length - start) for start in range(0, length, _RANDOM_AT_ONCE))
-        return b"".join(self._ask(lambda part=part: self._gateway.random(part)) for part in parts)  # type: ignore[misc]
+        return b"".join(self._ask(partial(self._gateway.random, part)) for part in parts)
 
     def close(self) -> None:
         """Close the connections."""

@@ -27,6 +27,10 @@ from trustcore.x509.cms import SignedData, SignerInfo, signature_der
 __all__ = ["MessageOptions", "SignatureServer"]
 
 
+_PACKET_BYTES = 64 * 1024
+"""Most bytes of one packet: its digest is worked out in Python, which holds up other requests for that long."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageOptions:
     """What a signed message carries."""
@@ -114,7 +118,7 @@ class SignatureServer:
 
     def begin(self, method: int, data: bytes, *, public_key: bytes | None, identifier: bytes | None) -> bytes:
         """The state of a digest after its first packet; with a public key it begins with Z."""
-        _check_method(method)
+        _check_packet(method, data)
         digest = RunningDigest()
         if public_key is not None:
             digest = digest.update(sm2.z_value(_point(public_key), identifier or sm2.DEFAULT_ID))
@@ -123,7 +127,7 @@ class SignatureServer:
     @staticmethod
     def go_on(method: int, state: bytes, data: bytes) -> bytes:
         """The state after one more packet."""
-        _check_method(method)
+        _check_packet(method, data)
         return RunningDigest.from_state(state).update(data).state
 
     # Signed messages
@@ -262,6 +266,12 @@ def _point(public_key: bytes) -> bytes:
 def _check_method(method: int) -> None:
     if method != SM3_SM2:
         raise SvsError(SvsCode.SIGN_METHOD)
+
+
+def _check_packet(method: int, data: bytes) -> None:
+    _check_method(method)
+    if len(data) > _PACKET_BYTES:
+        raise SvsError(SvsCode.PARAMETER)
 
 
 def _read_message(message_der: bytes) -> tuple[SignedData, SignerInfo, Certificate]:

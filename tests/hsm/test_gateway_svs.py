@@ -117,6 +117,7 @@ def test_forms_are_answered_with_forms(server: Server) -> None:
         ("ParseCert", {"cert": "AAAA", "infoType": 1}, 0x04000008),
         ("ValidateCert", {"cert": "AAAA"}, 0x04000008),
         ("SignDataUpdate", {"signMethod": SM3_SM2, "hashValue": "AAAA", "inData": ""}, 0x0400000D),
+        ("SignDataInit", {"signMethod": SM3_SM2, "inData": b64(bytes(65_537))}, 0x04000010),
         ("SignMessage", {"signMethod": SM3_SM2, "keyIndex": 1, "inData": "", "hashFlag": "TRUE"}, 0x04000010),
         ("VerifySignedMessage", {"signedMessage": "AAAA"}, 0x0400000D),
     ],
