@@ -83,11 +83,11 @@ class EventLog:
             return store.events(session, machine=machine, before=before, limit=limit)
 
     def _publish(self, event: Event) -> None:
-        (_log.warning if event.kind.is_alarm else _log.info)(
-            event.kind.value, machine=event.machine, detail=event.detail
-        )
         with self._lock:
             self._unwritten.append(event)
+        log = _log.warning if event.kind.is_alarm else _log.info
+        with suppress(OSError, ValueError):  # of a log that is full or closed
+            log(event.kind.value, machine=event.machine, detail=event.detail)
 
 
 def _tell(listener: Callable[[Event], None], events: Sequence[Event]) -> None:

@@ -159,9 +159,11 @@ class MachineOperations:
         while not stop.wait(_LOOK_SECONDS):
             try:
                 self.adopt()
+                self.event_log.flush()
             except TrustError as error:
                 _log.warning("hsm.operations.blind", code=error.code)
-            self.event_log.flush()
+            except Exception:  # noqa: BLE001 - the thread has to go on, or drains would no longer reach this process
+                _log.exception("hsm.operations.failed")
 
     def _check_name(self, name: str) -> None:
         if name not in self._pool.names:

@@ -116,7 +116,7 @@ class Crew:
         member: its state; only touched with ``lock`` held, like everything else here.
         lock: shared with the pool, and never held while a machine works.
         clock: seconds that never go back.
-        report: told what happened to the machine; returns at once.
+        report: told what happened to the machine; returns at once and raises nothing.
     """
 
     def __init__(
@@ -222,7 +222,7 @@ class Crew:
                 except BaseException as error:  # noqa: BLE001 - it is the caller's, who waits in another thread
                     call.error = error
                 if self._end(call):
-                    break
+                    return
             del call
         with self._lock:
             self._threads.discard(threading.current_thread())
@@ -250,11 +250,15 @@ class Crew:
             news = self.member.end(call.number, now, failure, kind)
             self._count(call, failure, now, late=left)
             surplus = self.member.has_surplus(len(self._threads))
+            if surplus:
+                self._threads.discard(threading.current_thread())
         if left:
             call.result = call.error = None
-        if news is not None:
-            self._report(self, news, failure or "It was proved and is used again.")
-        call.finish()
+        try:
+            if news is not None:
+                self._report(self, news, failure or "It was proved and is used again.")
+        finally:
+            call.finish()
         return surplus
 
     def _count(self, call: Call[Any], failure: str | None, now: float, *, late: bool) -> None:

@@ -8,6 +8,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -55,7 +56,8 @@ class Pool:
         spare: calls to one machine that may hang without taking anybody's place. It needs ``workers + spare`` sessions.
         queue_limit: calls that may wait for one machine.
         deadline_seconds: how long a repeatable call may wait for one machine.
-        listener: told of a machine by name what happened and why, in one sentence; has to return at once.
+        listener: told of a machine by name what happened and why, in one sentence; has to return at once;
+            what it raises is dropped.
         tends: whether it sends probes by itself; without, somebody calls :meth:`tend`.
     """
 
@@ -410,7 +412,9 @@ class Pool:
 
     def _report(self, crew: Crew, kind: EventKind, detail: str) -> None:
         if self._listener is not None:
-            self._listener(crew.name, kind, detail)
+            # A thread of a machine must not end because whoever keeps watch has trouble.
+            with suppress(Exception):
+                self._listener(crew.name, kind, detail)
         if kind is not EventKind.UP:
             self._start_tender()
 

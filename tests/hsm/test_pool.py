@@ -58,8 +58,11 @@ class Site:
         self.pool = Pool(
             [cast("Machine", machine) for machine in self.machines],
             clock=lambda: self.now,
-            listener=lambda name, kind, _detail: self.events.append((name, kind)),
-            **{"tends": False, **arguments},
+            **{
+                "tends": False,
+                "listener": lambda name, kind, _detail: self.events.append((name, kind)),
+                **arguments,
+            },
         )
 
     def call(self, holders: str = "abc", deadline: float | None = None) -> str:
@@ -396,6 +399,42 @@ def test_a_call_that_is_made_once_is_never_sent_again(site: Site, gate: Gate) ->
         site.now += 60
         site.tend()
     assert made == ["a", "b"]
+
+
+def test_a_listener_that_fails_costs_nobody_an_answer() -> None:
+    def fails(_name: str, _kind: EventKind, _detail: str) -> None:
+        raise ValueError
+
+    site = Site(listener=fails)
+    try:
+        site.machines[1].error = down("b")
+        assert "b" not in [site.call(deadline=5) for _ in range(9)]
+        site.machines[1].error = None
+        site.now = 0.5
+        site.tend()
+        assert all(state.up for state in site.pool.states())
+    finally:
+        site.pool.close()
+
+
+def test_threads_that_took_the_place_of_others_go_and_enough_stay(gate: Gate) -> None:
+    site = Site(workers=2, spare=2)
+    try:
+        machine = site.machines[0]
+        machine.before = gate
+        for _ in range(2):
+            with pytest.raises(TrustError):
+                site.call("a", deadline=0.05)
+        machine.before = lambda: None
+        site.now = 0.5
+        site.tend()
+        gate.open()
+        wait_until(lambda: site.pool.snapshot().machines[0].late == 2)
+        for _ in range(20):
+            assert site.call("a", deadline=5) == "a"
+        assert len(site.pool._crews["a"]._threads) <= 2
+    finally:
+        site.pool.close()
 
 
 # Many calls
