@@ -3,7 +3,7 @@
 A long search with libFuzzer, by hand (clang and libclang-rt-*-dev)::
 
     clang -fsanitize=fuzzer,address,undefined -g -O1 -D_GNU_SOURCE -I/usr/include/p11-kit-1 -Ihsm/softgm \
-        -Itrustcore/crypto -o fuzz tests/hsm/fuzz/calls.c hsm/softgm/*.c trustcore/crypto/native/*.c -lcrypto -ldl
+        -Itrustcore/crypto -o fuzz tests/hsm/fuzz/fuzz.c hsm/softgm/*.c trustcore/crypto/native/*.c -lcrypto -ldl
     FUZZ_DIRECTORY=$(mktemp -d) ./fuzz -max_len=700 corpus/
 
 What it finds goes to tests/hsm/fuzz/found.
@@ -49,7 +49,7 @@ def units() -> list[Path]:
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = tmp_path_factory.mktemp("sanitized") / "calls"
-    driver = HERE / "fuzz" / "calls.c"
+    driver = HERE / "fuzz" / "fuzz.c"
     subprocess.run(["gcc", *FLAGS, "-DSTANDALONE", "-o", program, driver, *units(), *LIBRARIES], check=True)
     return program
 
