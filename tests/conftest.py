@@ -1,16 +1,24 @@
 """What every test may use."""
 
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import structlog
 
 from trustcore.crypto.software import SoftwareKeys, SoftwareKeyWarning
 from trustcore.database import Database
 
 EPOCH = datetime(2030, 1, 15, 9, 30, tzinfo=UTC)
 """The time that tests call now; none depends on today."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _logs_beside_the_output() -> None:
+    """As in a process that configured its logs: not among what a command prints."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.__stderr__))
 
 
 @pytest.fixture
