@@ -231,9 +231,7 @@ def _add_moves(app: typer.Typer, open_service: OpenService) -> None:
     @app.command("import", help="导入封装的密钥 Bring in a key that was wrapped under the transport key.")
     def import_(  # noqa: PLR0917 - one parameter for each option
         label: Label,
-        wrapped: Annotated[
-            Path, typer.Argument(help="封装的私钥 RSA-OAEP ‖ AES-KWP(PKCS#8), or SM2EnvelopedKey.")
-        ],
+        wrapped: Annotated[Path, typer.Argument(help="封装的私钥 RSA-OAEP ‖ AES-KWP(PKCS#8), or SM2EnvelopedKey.")],
         public_key: Annotated[Path, typer.Argument(help="公钥 The public key, PEM or DER.")],
         algorithm: Annotated[str, typer.Option(help="sm2, rsa-2048, rsa-3072, ec-p256")] = "sm2",
         purpose: Purpose = KeyPurpose.SIGNING,
