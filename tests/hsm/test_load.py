@@ -35,12 +35,14 @@ class Process:
         arguments = [folder, THREADS, OPERATIONS, DEADLINE_SECONDS]
         self.process = subprocess.Popen(
             [sys.executable, PROGRAM, *map(str, arguments)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             cwd=ROOT,
         )
         self._said = b""
+        self.allowed = 0
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
@@ -49,13 +51,21 @@ class Process:
         while text := os.read(self.process.stdout.fileno(), 4096):
             self._said += text
 
+    def allow(self, operations: int) -> None:
+        """Let it make so many more."""
+        assert self.process.stdin is not None
+        self.allowed += operations
+        self.process.stdin.write(f"{operations}\n".encode())
+        self.process.stdin.flush()
+
     @property
     def done(self) -> int:
         """Operations that ended well."""
         return self._said.count(DONE)
 
     def report(self) -> dict[str, Any]:
-        """What it says at its end."""
+        """What it says at its end, when it has made all its operations."""
+        self.allow(THREADS * OPERATIONS - self.allowed)
         assert self.process.stderr is not None
         errors = self.process.stderr.read().decode()
         self._reader.join()
@@ -68,7 +78,7 @@ class Process:
         self.process.kill()
         self.process.wait()
         self._reader.join()
-        for stream in (self.process.stdout, self.process.stderr):
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             assert stream is not None
             stream.close()
 
@@ -90,12 +100,20 @@ def processes(folder: Path) -> Iterator[Callable[[], Process]]:
 
 
 def reach(count: int, *counted: Process) -> None:
-    """Wait until these processes have made so many operations."""
+    """Wait until each of these processes has made so many operations."""
     deadline = time.monotonic() + 120
-    while sum(one.done for one in counted) < count:
+    while any(one.done < count for one in counted):
         assert time.monotonic() < deadline, [one.done for one in counted]
-        assert any(one.process.poll() is None for one in counted), "a process ended early"
+        assert all(one.process.poll() is None for one in counted), "a process ended early"
         time.sleep(0.005)
+
+
+def make(count: int, *processes: Process) -> None:
+    """Let each of these processes make so many operations more, and wait for them."""
+    for one in processes:
+        one.allow(count)
+    for one in processes:
+        reach(one.allowed, one)
 
 
 @pytest.fixture
@@ -112,17 +130,19 @@ def test_nobody_notices_a_machine_that_fails_one_that_hangs_and_a_process_that_i
 ) -> None:
     with processes(data_dir) as start:
         survivor, victim = start(), start()
-        reach(100, survivor)
-        reach(100, victim)
+        make(100, survivor, victim)
         (faults / "xinyin-1").write_text("0x30")
-        reach(400, survivor, victim)
+        make(150, survivor, victim)
         (faults / "xinyin-2").write_text("hang")
-        reach(600, survivor, victim)
+        make(150, survivor, victim)
+        survivor.allow(150)
+        victim.allow(300)
+        reach(victim.allowed - 250, victim)
         victim.kill()
         successor = start()
-        reach(700, survivor)
+        make(100, survivor)
         (faults / "xinyin-1").unlink()
-        reach(100, successor)
+        make(100, survivor, successor)
         (faults / "xinyin-2").unlink()
         reports = [survivor.report(), successor.report()]
     for report in reports:

@@ -1,6 +1,7 @@
 """A process that signs with the machines of a folder: ``hsm_load.py FOLDER THREADS OPERATIONS DEADLINE_SECONDS``.
 
-It writes the octet 1 for each operation that ended well, and at the end the octet 2 and JSON: how many were wrong, what
+It makes as many operations as the lines of its standard input allow, each a number, until it has made all of them. It
+writes the octet 1 for each operation that ended well, and at the end the octet 2 and JSON: how many were wrong, what
 failed, and what each machine did. Every signature is verified in software.
 """
 
@@ -35,10 +36,12 @@ class Worker:
         self.wrong = 0
         self.failures: list[str] = []
         self.lock = threading.Lock()
+        self.permits = threading.Semaphore(0)
 
     def work(self, operations: int) -> None:
         """Sign, sign many, and ask for random octets, in turn."""
         for number in range(operations):
+            self.permits.acquire()
             act = (self.sign, self.sign, self.sign, self.sign_many, self.random)[number % 5]
             try:
                 right = act(self.signers[number % len(self.signers)])
@@ -50,6 +53,11 @@ class Worker:
                 self.wrong += not right
             sys.stdout.write(DONE)
             sys.stdout.flush()
+
+    def listen(self) -> None:
+        """Take permits from standard input."""
+        for line in sys.stdin:
+            self.permits.release(int(line))
 
     def sign(self, signer: Signer) -> bool:
         """One signature."""
@@ -87,6 +95,7 @@ def main() -> None:
     settings = HsmSettings(call_deadline=timedelta(seconds=deadline))
     with open_hsm(settings, data_dir=folder, database=database, clock=lambda: datetime.now(UTC)) as service:
         worker = Worker(service)
+        threading.Thread(target=worker.listen, daemon=True).start()
         running = [threading.Thread(target=worker.work, args=(operations,)) for _ in range(threads)]
         for thread in running:
             thread.start()
