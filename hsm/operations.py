@@ -11,6 +11,7 @@ import structlog
 from hsm.core.events import Event, EventKind
 from hsm.events import EventLog
 from hsm.fleet import Fleet
+from hsm.machine import MachineInfo
 from hsm.pool import MachineNumbers, Pool
 from hsm.store import machines as store
 from trustcore import audit
@@ -20,6 +21,7 @@ from trustcore.errors import ConflictError, NotFoundError, TrustError
 __all__ = ["MachineCondition", "MachineOperations"]
 
 _LOOK_SECONDS = 2.0
+_DESCRIPTION_SECONDS = 5.0
 _log = structlog.get_logger(__name__)
 
 
@@ -124,6 +126,14 @@ class MachineOperations:
         """
         self._check_name(name)
         self._pool.probe(name)
+
+    def describe(self, name: str) -> MachineInfo:
+        """What a machine says of itself, which vendor profile it has, and what it proved when it was connected.
+
+        Raises ``NotFoundError`` (``hsm.machine.not-found``), ``MachineDownError`` when it does not say.
+        """
+        self._check_name(name)
+        return self._pool.ask(name, lambda machine: machine.connect(), deadline_seconds=_DESCRIPTION_SECONDS)
 
     def events(
         self, *, machine: str | None = None, before: int | None = None, limit: int = 50

@@ -55,7 +55,10 @@ def test_a_self_test_says_how_it_ended(browser: TestClient, passwords: dict[str,
     log_in(browser, passwords, "admin")
     path = "/admin/machines/machine-1?lang=en"
     form = {"act": "probe", "form_token": form_token(browser.get(path).text)}
-    assert "The self-test passed." in browser.post(path, data=form).text
+    page = browser.post(path, data=form).text
+    assert "The self-test passed." in page
+    assert "<code>softgm</code>" in page
+    assert "<code>sm2-sign</code>" in page
 
 
 def test_the_last_machine_is_not_taken_out_by_mistake(

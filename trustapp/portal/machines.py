@@ -1,5 +1,6 @@
 """Pages of the encryption machines: what they do, and taking one out for maintenance."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -65,8 +66,13 @@ def build_machine_router(suite: Suite, desk: Desk) -> APIRouter:
         shown = {machine.numbers.name: machine for machine in _machines(suite)}.get(name)
         if shown is None:
             raise NotFoundError(f"There is no encryption machine {name}.", code="hsm.machine.not-found", machine=name)
+        information = None
+        if shown.numbers.state is MemberState.UP:
+            with suppress(TrustError):
+                information = suite.hsm.operations.describe(name)
         context = {
             "machine": shown,
+            "information": information,
             "processes": _by_process(reports, name),
             "events": _events(suite, name),
             "notice": notice,
