@@ -259,13 +259,15 @@ CK_RV softgm_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK
         return CKR_ARGUMENTS_BAD;
     if (mechanism->mechanism == CKM_SOFTGM_SM2_KEY_AGREEMENT)
         return agree(session, mechanism, base, template, count, key);
-    rv = object_identify(session, base, &kind);
-    if (rv != CKR_OK)
-        return object_key_error(rv);
+    look_begin();
+    rv = object_key_error(object_identify(session, base, &kind));
     /* Raw Diffie-Hellman with d, or a derivation of what an SM4 key is inside. */
-    if (kind != OBJECT_FOREIGN)
-        return CKR_KEY_TYPE_INCONSISTENT;
-    if (template_forges_mark(template, count))
-        return CKR_TEMPLATE_INCONSISTENT;
-    return inner->C_DeriveKey(session, mechanism, base, template, count, key);
+    if (rv == CKR_OK && kind != OBJECT_FOREIGN)
+        rv = CKR_KEY_TYPE_INCONSISTENT;
+    if (rv == CKR_OK && template_forges_mark(template, count))
+        rv = CKR_TEMPLATE_INCONSISTENT;
+    if (rv == CKR_OK)
+        rv = inner->C_DeriveKey(session, mechanism, base, template, count, key);
+    look_end();
+    return rv;
 }

@@ -133,14 +133,12 @@ static CK_RV get_masked(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, enum
     }
 }
 
-CK_RV softgm_GetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_PTR template,
-                               CK_ULONG count) {
+static CK_RV get_attributes(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_PTR template,
+                            CK_ULONG count) {
     enum object_kind kind = OBJECT_FOREIGN;
     CK_RV result = CKR_OK;
     CK_RV rv;
 
-    if (template == NULL || !any_masked(template, count))
-        return inner->C_GetAttributeValue(session, object, template, count);
     rv = object_identify(session, object, &kind);
     if (rv != CKR_OK)
         return rv;
@@ -154,6 +152,18 @@ CK_RV softgm_GetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE objec
             result = rv;
     }
     return result;
+}
+
+CK_RV softgm_GetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_PTR template,
+                               CK_ULONG count) {
+    CK_RV rv;
+
+    if (template == NULL || !any_masked(template, count))
+        return inner->C_GetAttributeValue(session, object, template, count);
+    look_begin();
+    rv = get_attributes(session, object, template, count);
+    look_end();
+    return rv;
 }
 
 /* Seals where asked to; every other change of a masked attribute is refused. */

@@ -73,10 +73,14 @@ CK_RV softgm_DigestKey(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key) {
         operation_free(operation);
         return CKR_KEY_INDIGESTIBLE;
     }
+    look_begin();
     rv = object_identify(session, key, &kind);
     if (rv == CKR_OK && kind != OBJECT_FOREIGN)
-        return CKR_KEY_INDIGESTIBLE;
-    return inner->C_DigestKey(session, key);
+        rv = CKR_KEY_INDIGESTIBLE;
+    else
+        rv = inner->C_DigestKey(session, key);
+    look_end();
+    return rv;
 }
 
 CK_RV softgm_DigestFinal(CK_SESSION_HANDLE session, CK_BYTE_PTR digest, CK_ULONG_PTR digest_length) {

@@ -43,8 +43,11 @@ CK_RV mac_start(struct operation *operation, CK_OBJECT_HANDLE key, CK_ATTRIBUTE_
     CK_BYTE value[KEY_LIMIT];
     CK_ULONG length = 0;
     EVP_MAC *hmac;
-    CK_RV rv = read_key(operation->session, key, usage, value, &length);
+    CK_RV rv;
 
+    look_begin();
+    rv = read_key(operation->session, key, usage, value, &length);
+    look_end();
     if (rv == CKR_OK) {
         hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
         if (hmac != NULL)

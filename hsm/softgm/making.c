@@ -180,18 +180,21 @@ CK_RV softgm_CreateObject(CK_SESSION_HANDLE session, CK_ATTRIBUTE_PTR template, 
 CK_RV softgm_CopyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_PTR template, CK_ULONG count,
                         CK_OBJECT_HANDLE_PTR copy) {
     enum object_kind kind;
-    CK_RV rv = object_identify(session, object, &kind);
+    CK_RV rv;
 
-    if (rv != CKR_OK)
-        return rv;
-    /* A copy could be made with other attributes than the ones that hide the value. */
-    if (kind == OBJECT_SM2_PRIVATE || kind == OBJECT_SM4)
-        return CKR_ACTION_PROHIBITED;
     if (template == NULL && count > 0)
         return CKR_ARGUMENTS_BAD;
-    if (template_forges_mark(template, count))
-        return CKR_TEMPLATE_INCONSISTENT;
-    return inner->C_CopyObject(session, object, template, count, copy);
+    look_begin();
+    rv = object_identify(session, object, &kind);
+    /* A copy could be made with other attributes than the ones that hide the value. */
+    if (rv == CKR_OK && (kind == OBJECT_SM2_PRIVATE || kind == OBJECT_SM4))
+        rv = CKR_ACTION_PROHIBITED;
+    if (rv == CKR_OK && template_forges_mark(template, count))
+        rv = CKR_TEMPLATE_INCONSISTENT;
+    if (rv == CKR_OK)
+        rv = inner->C_CopyObject(session, object, template, count, copy);
+    look_end();
+    return rv;
 }
 
 CK_RV softgm_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object) {

@@ -49,14 +49,20 @@ static CK_RV allows(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_MECHA
     return CKR_OK;
 }
 
-CK_RV object_identify(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, enum object_kind *kind) {
+/* Both in one call, because signing begins with it; usage may be NULL. */
+static CK_RV identify(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, enum object_kind *kind,
+                      CK_ATTRIBUTE *usage) {
     CK_OBJECT_CLASS class = 0;
     CK_KEY_TYPE type = 0;
     CK_BYTE params[SM2_PARAMS_BYTES];
-    CK_ATTRIBUTE query[] = {
+    CK_ATTRIBUTE query[4] = {
         {CKA_CLASS, &class, sizeof class}, {CKA_KEY_TYPE, &type, sizeof type}, {CKA_EC_PARAMS, params, sizeof params}};
-    CK_RV rv = inner->C_GetAttributeValue(session, object, query, 3);
     int marked;
+    CK_RV rv;
+
+    if (usage != NULL)
+        query[3] = *usage;
+    rv = inner->C_GetAttributeValue(session, object, query, usage != NULL ? 4 : 3);
 
     *kind = OBJECT_FOREIGN;
     /* The object has no such attribute, or a longer curve name: every attribute was answered for itself. */
@@ -77,6 +83,10 @@ CK_RV object_identify(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, enum o
             *kind = OBJECT_SM2_PUBLIC;
     }
     return CKR_OK;
+}
+
+CK_RV object_identify(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, enum object_kind *kind) {
+    return identify(session, object, kind, NULL);
 }
 
 CK_RV object_has_vendor_type(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, int *has) {
@@ -112,15 +122,13 @@ CK_RV object_require(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, enum ob
                      CK_ATTRIBUTE_TYPE usage) {
     enum object_kind found;
     CK_BBOOL allowed = CK_FALSE;
-    CK_RV rv = object_identify(session, object, &found);
+    CK_ATTRIBUTE flag = {usage, &allowed, sizeof allowed};
+    CK_RV rv = identify(session, object, &found, &flag);
 
     if (rv != CKR_OK)
         return object_key_error(rv);
     if (found != kind)
         return CKR_KEY_TYPE_INCONSISTENT;
-    rv = object_flag(session, object, usage, &allowed);
-    if (rv != CKR_OK)
-        return object_key_error(rv);
     return allowed ? CKR_OK : CKR_KEY_FUNCTION_NOT_PERMITTED;
 }
 

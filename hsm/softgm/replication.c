@@ -4,8 +4,8 @@
  * The inner module wraps and unwraps what it knows; our keys it does not. So softgm writes what is in the envelope (the
  * PKCS#8 of an SM2 key, the 16 bytes of an SM4 key) and lets the inner module wrap it as a generic secret in a session
  * object that lives for this one call. The wrapped bytes are what any module makes of such a key: AES-KWP (RFC 5649) of
- * a PrivateKeyInfo, for one. Other threads may see the session object; its mark makes it an SM4 key that nothing can be
- * done with.
+ * a PrivateKeyInfo, for one. Other threads may find the session object; while it lives they do not look into it, and
+ * its mark makes it an SM4 key that nothing can be done with.
  *
  * Beside the inner module's mechanisms there are two of softgm's own: SM4-GCM with an SM4 key, which alone of the modes
  * of SM4 notices that something was changed, and the SM2 envelope.
@@ -96,11 +96,13 @@ static CK_RV wrap_below(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, C
 
     describe_carrier(&carrier_template, CK_TRUE);
     template_add(&carrier_template, CKA_VALUE, plain, length);
+    carrier_begin();
     rv = inner->C_CreateObject(session, carrier_template.attributes, carrier_template.count, &carrier);
-    if (rv != CKR_OK)
-        return rv;
-    rv = inner->C_WrapKey(session, mechanism, wrapping_key, carrier, wrapped, wrapped_length);
-    inner->C_DestroyObject(session, carrier);
+    if (rv == CKR_OK) {
+        rv = inner->C_WrapKey(session, mechanism, wrapping_key, carrier, wrapped, wrapped_length);
+        inner->C_DestroyObject(session, carrier);
+    }
+    carrier_end();
     return rv;
 }
 
@@ -188,14 +190,19 @@ CK_RV softgm_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_O
         return rv;
     if (mechanism == NULL || wrapped_length == NULL)
         return CKR_ARGUMENTS_BAD;
+    look_begin();
     rv = object_identify(session, key, &kind);
+    if (rv == CKR_OK && (kind == OBJECT_FOREIGN || kind == OBJECT_SM2_PUBLIC)) {
+        if (mechanism->mechanism == CKM_SOFTGM_SM4_GCM || mechanism->mechanism == CKM_SOFTGM_SM2_ENVELOPE)
+            rv = CKR_KEY_NOT_WRAPPABLE;
+        else
+            rv = inner->C_WrapKey(session, mechanism, wrapping_key, key, wrapped, wrapped_length);
+        look_end();
+        return rv;
+    }
+    look_end();
     if (rv != CKR_OK)
         return object_key_error(rv);
-    if (kind == OBJECT_FOREIGN || kind == OBJECT_SM2_PUBLIC) {
-        if (mechanism->mechanism == CKM_SOFTGM_SM4_GCM || mechanism->mechanism == CKM_SOFTGM_SM2_ENVELOPE)
-            return CKR_KEY_NOT_WRAPPABLE;
-        return inner->C_WrapKey(session, mechanism, wrapping_key, key, wrapped, wrapped_length);
-    }
     rv = object_is_extractable(session, key, kind, &extractable);
     if (rv != CKR_OK)
         return rv;
@@ -215,14 +222,16 @@ static CK_RV unwrap_below(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
 
     *length = 0;
     describe_carrier(&carrier_template, CK_FALSE);
+    carrier_begin();
     rv = inner->C_UnwrapKey(session, mechanism, unwrapping_key, wrapped, wrapped_length, carrier_template.attributes,
                             carrier_template.count, &carrier);
-    if (rv != CKR_OK)
-        return rv;
-    rv = inner->C_GetAttributeValue(session, carrier, &query, 1);
-    inner->C_DestroyObject(session, carrier);
-    if (rv == CKR_OK)
-        *length = query.ulValueLen;
+    if (rv == CKR_OK) {
+        rv = inner->C_GetAttributeValue(session, carrier, &query, 1);
+        inner->C_DestroyObject(session, carrier);
+        if (rv == CKR_OK)
+            *length = query.ulValueLen;
+    }
+    carrier_end();
     /* Longer than ours can be: a key of another kind, and of no length here. */
     return rv == CKR_BUFFER_TOO_SMALL ? CKR_OK : rv;
 }

@@ -165,6 +165,15 @@ struct operation {
     struct operation *next;
 };
 
+/*
+ * While a key passes through the token in an object that the inner module can read (see replication.c), nobody else
+ * looks at an object's value: SoftHSM shows an object before it has all of its attributes, its mark among them.
+ */
+void carrier_begin(void);
+void carrier_end(void);
+void look_begin(void);
+void look_end(void);
+
 struct operation *operation_new(CK_SESSION_HANDLE session, enum operation_kind kind, CK_MECHANISM_TYPE mechanism);
 void operation_free(struct operation *operation);
 int operation_exists(CK_SESSION_HANDLE session, enum operation_kind kind);

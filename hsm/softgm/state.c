@@ -16,8 +16,25 @@ struct cached_secret {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_rwlock_t carriers = PTHREAD_RWLOCK_INITIALIZER;
 static struct operation *operations[BUCKETS];
 static struct cached_secret *secrets[BUCKETS];
+
+void carrier_begin(void) {
+    pthread_rwlock_wrlock(&carriers);
+}
+
+void look_begin(void) {
+    pthread_rwlock_rdlock(&carriers);
+}
+
+void look_end(void) {
+    pthread_rwlock_unlock(&carriers);
+}
+
+void carrier_end(void) {
+    pthread_rwlock_unlock(&carriers);
+}
 
 struct operation *operation_new(CK_SESSION_HANDLE session, enum operation_kind kind, CK_MECHANISM_TYPE mechanism) {
     struct operation *operation = OPENSSL_zalloc(sizeof *operation);
