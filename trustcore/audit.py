@@ -45,13 +45,11 @@ class AuditRow(Model):
     """SM3 over ``previous`` and the canonical JSON of this row."""
 
 
-_COLUMNS = ("number", "at", "actor", "action", "subject", "facts", "previous")
-
-
-def _digest(row: AuditRow) -> bytes:
-    content = [row.number, row.at.astimezone(UTC).isoformat(), row.actor, row.action, row.subject, row.facts]
-    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return sm3(row.previous + canonical.encode())
+_TABLE = AuditRow.__table__
+_HEAD = select(_TABLE.c.number, _TABLE.c.digest).order_by(_TABLE.c.number.desc()).limit(1)
+_APPEND = insert(AuditRow.__table__)  # type: ignore[arg-type]
+_LOCK = select(func.pg_advisory_xact_lock(_CHAIN_LOCK))
+_canonical = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +61,11 @@ class Act:
     action: str
     subject: str
     facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def _digest(number: int, act: Act | AuditRow, previous: bytes) -> bytes:
+    content = [number, act.at.astimezone(UTC).isoformat(), act.actor, act.action, act.subject, dict(act.facts)]
+    return sm3(previous + _canonical(content).encode())
 
 
 def record(
@@ -82,22 +85,28 @@ def record_many(session: Session, acts: Sequence[Act]) -> None:
     session.flush()
     if not acts:
         return
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
-    last = session.execute(
-        select(AuditRow.number, AuditRow.digest).order_by(AuditRow.number.desc()).limit(1)
-    ).one_or_none()
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK)
+    last = connection.execute(_HEAD).one_or_none()
     number, digest = (last.number, last.digest) if last else (0, _GENESIS)
     added: list[dict[str, object]] = []
     for act in acts:
         number, previous = number + 1, digest
-        row = AuditRow(
-            number=number, at=act.at, actor=act.actor, action=act.action, subject=act.subject, facts=dict(act.facts),
-            previous=previous,
-        )  # fmt: skip
-        digest = _digest(row)
-        added.append({name: getattr(row, name) for name in _COLUMNS} | {"digest": digest})
-    session.execute(insert(AuditRow), added)
+        digest = _digest(number, act, previous)
+        added.append(
+            {
+                "number": number,
+                "at": act.at,
+                "actor": act.actor,
+                "action": act.action,
+                "subject": act.subject,
+                "facts": dict(act.facts),
+                "previous": previous,
+                "digest": digest,
+            }
+        )
+    connection.execute(_APPEND, added)
 
 
 def rows(session: Session, *, before: int | None = None, limit: int = 50) -> list[AuditRow]:
@@ -112,7 +121,7 @@ def verify_chain(session: Session) -> Report:
     previous, number = _GENESIS, 0
     for row in session.scalars(select(AuditRow).order_by(AuditRow.number).execution_options(yield_per=500)):
         number += 1
-        if row.number != number or row.previous != previous or row.digest != _digest(row):
+        if row.number != number or row.previous != previous or row.digest != _digest(number, row, previous):
             builder.check(
                 False, "audit.chain", clause=_CLAUSE, evidence={"row": str(row.number)},
                 zh=f"审计链在第 {number} 行断开", en=f"The audit chain breaks at row {number}",

@@ -6,9 +6,8 @@ be written, nothing is signed.
 """
 
 import threading
-from collections import Counter
+from _thread import allocate_lock
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,6 +16,7 @@ from sqlalchemy.orm import Session
 from hsm.core import rights
 from hsm.core.rights import Act, Grant, Usage
 from hsm.store import gateway as store
+from hsm.store.gateway import Tally
 from trustcore import audit
 from trustcore.database import Database
 from trustcore.errors import ForbiddenError, InternalError, LimitedError, TrustError
@@ -27,11 +27,21 @@ _GROUP = 256
 """Most acts of one transaction."""
 
 
-@dataclass(slots=True)
 class _Entry:
-    entered: Act | audit.Act
-    done: bool = False
-    error: TrustError | None = None
+    """Something to be written, and the thread that waits for it."""
+
+    __slots__ = ("done", "entered", "error", "has_pen", "turn")
+
+    def __init__(self, entered: Act | audit.Act) -> None:
+        self.entered = entered
+        self.done = False
+        """It is written, or cannot be."""
+        self.error: TrustError | None = None
+        self.has_pen = False
+        """Its thread is to write, and may not know it yet."""
+        self.turn = allocate_lock()
+        """Free when it is done, or when its thread is to write."""
+        self.turn.acquire()
 
 
 class Journal:
@@ -45,9 +55,10 @@ class Journal:
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._clock = clock
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._waiting: list[_Entry] = []
         self._writing = False
+        """A thread has the pen, or was just handed it."""
 
     def enter(self, act: Act) -> None:
         """Let an act pass, charged to its grant and written down; returns after the commit.
@@ -65,35 +76,51 @@ class Journal:
 
     def _enter(self, entered: Act | audit.Act) -> None:
         entry = _Entry(entered)
-        with self._changed:
+        with self._lock:
             self._waiting.append(entry)
-        while (group := self._next_group(entry)) is not None:
-            self._write_group(group)
+            writes, self._writing = not self._writing, True
+        if not writes:
+            self._wait(entry)
+        if not entry.done:
+            self._write_group()
         if entry.error is not None:
             raise entry.error
 
-    def _next_group(self, entry: _Entry) -> Sequence[_Entry] | None:
-        """Wait for ``entry`` to be written by another thread; when none writes, take the pen and the oldest group."""
-        with self._changed:
-            while not entry.done and self._writing:
-                self._changed.wait()
-            if entry.done:
-                return None
-            self._writing = True
-            group, self._waiting = self._waiting[:_GROUP], self._waiting[_GROUP:]
-            return group
+    def _wait(self, entry: _Entry) -> None:
+        """Return when another thread has written the entry, or when it is this thread's turn to write."""
+        try:
+            entry.turn.acquire()
+        except BaseException:
+            with self._lock:
+                if entry in self._waiting:
+                    self._waiting.remove(entry)
+                has_pen = entry.has_pen
+            if has_pen:
+                self._hand_on()
+            raise
 
-    def _write_group(self, group: Sequence[_Entry]) -> None:
+    def _write_group(self) -> None:
+        """Write the oldest entries, and hand the pen to the first of those that came meanwhile."""
+        with self._lock:
+            group, self._waiting = self._waiting[:_GROUP], self._waiting[_GROUP:]
         failure: TrustError | None = InternalError("The acts could not be written.", code="hsm.journal.failed")
         try:
             failure = self._write(group)
         finally:
-            with self._changed:
-                for entry in group:
-                    entry.error = failure or entry.error
-                    entry.done = True
+            self._hand_on()
+            for entry in group:
+                entry.error = failure or entry.error
+                entry.done = True
+                entry.turn.release()
+
+    def _hand_on(self) -> None:
+        with self._lock:
+            if not self._waiting:
                 self._writing = False
-                self._changed.notify_all()
+                return
+            heir = self._waiting[0]
+            heir.has_pen = True
+        heir.turn.release()
 
     def _write(self, group: Sequence[_Entry]) -> TrustError | None:
         try:
@@ -112,7 +139,7 @@ class Journal:
         day = now.astimezone(UTC).date()
         applications = {entry.entered.application for entry in group if isinstance(entry.entered, Act)}
         grants, usages = store.grants_in_use(session, applications, day) if applications else ({}, {})
-        acts, refused = Counter[int](), Counter[int]()
+        tallies: dict[int, Tally] = {}
         rows: list[audit.Act] = []
         for entry in group:
             act = entry.entered
@@ -124,7 +151,7 @@ class Journal:
                 grant = rights.choose(grants.get(act.application, ()), act, now)
                 if grant is not None:
                     usages[grant.id] = rights.charge(grant, usages[grant.id], act.count, now)
-                    acts[grant.id] += 1
+                    _count(tallies.setdefault(grant.id, Tally()), grant, usages[grant.id], act.count)
                 rows.append(_row(act, grant, now))
             except ForbiddenError as error:
                 entry.error = error
@@ -132,12 +159,18 @@ class Journal:
             except LimitedError as error:
                 entry.error = error
                 if grant is not None:
-                    refused[grant.id] += 1
+                    tallies.setdefault(grant.id, Tally()).refused += 1
             except TrustError as error:
                 entry.error = error
-        changed: dict[int, Usage] = {number: usages[number] for number in {*acts, *refused}}
-        store.save_usage(session, changed, day=day, acts=acts, refused=refused)
+        store.save_usage(session, day, tallies)
         audit.record_many(session, rows)
+
+
+def _count(tally: Tally, grant: Grant, usage: Usage, items: int) -> None:
+    tally.acts += 1
+    tally.items += items
+    if grant.per_second is not None:
+        tally.usage = usage
 
 
 def _row(act: Act, grant: Grant | None, now: datetime) -> audit.Act:

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Date, Row, bindparam, select, text, update
 from sqlalchemy.orm import Session
 
 from hsm.core.rights import Grant, Operation, Usage
@@ -14,6 +15,7 @@ __all__ = [
     "ClientCertificate",
     "GrantDay",
     "StoredGrant",
+    "Tally",
     "add_certificate",
     "add_grant",
     "certificate",
@@ -27,6 +29,44 @@ __all__ = [
     "save_usage",
     "usage_days",
 ]
+
+
+_GRANTS = GrantRow.__table__
+_IN_USE = (
+    select(_GRANTS)
+    .where(_GRANTS.c.application.in_(bindparam("applications", expanding=True)), _GRANTS.c.revoked_at.is_(None))
+    .order_by(_GRANTS.c.id)
+    .with_for_update()
+)
+_DAYS = GrantDayRow.__table__
+_USED_TODAY = select(_DAYS.c.grant_id, _DAYS.c["items"]).where(
+    _DAYS.c.grant_id.in_(bindparam("grants", expanding=True)), _DAYS.c.day == bindparam("today")
+)
+_SAVE_SECOND = (
+    update(GrantRow.__table__)  # type: ignore[arg-type]
+    .where(_GRANTS.c.id == bindparam("number"))
+    .values(second=bindparam("in_second"), used_in_second=bindparam("used"))
+)
+_ADD_TO_DAY = text(
+    "INSERT INTO hsm_usage_day (grant_id, day, acts, items, refused)"
+    " VALUES (:grant_id, :day, :acts, :items, :refused)"
+    " ON CONFLICT (grant_id, day) DO UPDATE SET acts = hsm_usage_day.acts + excluded.acts,"
+    " items = hsm_usage_day.items + excluded.items, refused = hsm_usage_day.refused + excluded.refused"
+).bindparams(bindparam("day", type_=Date))
+"""As both SQLite and PostgreSQL have it."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one transaction adds to the use of a grant."""
+
+    acts: int = 0
+    """Requests that were allowed."""
+    items: int = 0
+    refused: int = 0
+    """Requests that were refused because a quota was used up."""
+    usage: Usage | None = None
+    """How much is used now, of a grant with a limit for a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +107,7 @@ class ClientCertificate:
     revoked_at: datetime | None
 
 
-def _grant(row: GrantRow) -> Grant:
+def _grant(row: GrantRow | Row[Any]) -> Grant:
     return Grant(
         id=row.id,
         application=row.application,
@@ -152,50 +192,47 @@ def grants_in_use(
 ) -> tuple[dict[str, list[Grant]], dict[int, Usage]]:
     """Grants of these applications that are not revoked, and how much of each is used.
 
-    The rows are locked until the transaction ends, so that quotas hold between processes.
+    The rows are locked until the transaction ends, so that quotas hold between processes. What was used on the day is
+    read for grants with a limit for a day only, and after the lock is held.
     """
-    query = (
-        select(GrantRow)
-        .where(GrantRow.application.in_(applications), GrantRow.revoked_at.is_(None))
-        .order_by(GrantRow.id)
-        .with_for_update()
-    )
+    connection = session.connection()
     by_application: dict[str, list[Grant]] = {}
     usages: dict[int, Usage] = {}
-    for row in session.scalars(query):
+    daily: list[int] = []
+    for row in connection.execute(_IN_USE, {"applications": list(applications)}):
         by_application.setdefault(row.application, []).append(_grant(row))
         usages[row.id] = Usage(second=row.second, in_second=row.used_in_second, day=day)
-    days = select(GrantDayRow.grant_id, GrantDayRow.items).where(
-        GrantDayRow.grant_id.in_(usages), GrantDayRow.day == day
-    )
-    for grant_id, items in session.execute(days):
-        known = usages[grant_id]
-        usages[grant_id] = Usage(second=known.second, in_second=known.in_second, day=day, in_day=items)
+        if row.per_day is not None:
+            daily.append(row.id)
+    if daily:
+        for grant_id, items in connection.execute(_USED_TODAY, {"grants": daily, "today": day}):
+            known = usages[grant_id]
+            usages[grant_id] = Usage(second=known.second, in_second=known.in_second, day=day, in_day=items)
     return by_application, usages
 
 
-def save_usage(
-    session: Session, usages: Mapping[int, Usage], *, day: date, acts: Mapping[int, int], refused: Mapping[int, int]
-) -> None:
-    """Write how much of each grant is used now.
+def save_usage(session: Session, day: date, tallies: Mapping[int, Tally]) -> None:
+    """Write how much of each grant is used now, by the transaction that read it.
 
     Args:
-        session: the transaction that read them.
-        usages: of the grants that were used.
-        day: what ``in_day`` of each is about.
-        acts: requests that were allowed in this transaction, by grant.
-        refused: requests that were refused, by grant.
+        session: the transaction.
+        day: to which the tallies belong.
+        tallies: what is to be added, by grant.
     """
-    for grant_id, usage in usages.items():
-        row = session.get_one(GrantRow, grant_id)
-        row.second, row.used_in_second = usage.second, usage.in_second
-        today = session.get(GrantDayRow, (grant_id, day))
-        if today is None:
-            today = GrantDayRow(grant_id=grant_id, day=day, acts=0, items=0, refused=0)
-            session.add(today)
-        today.items = usage.in_day
-        today.acts += acts.get(grant_id, 0)
-        today.refused += refused.get(grant_id, 0)
+    connection = session.connection()
+    seconds = [
+        {"number": grant_id, "in_second": tally.usage.second, "used": tally.usage.in_second}
+        for grant_id, tally in tallies.items()
+        if tally.usage is not None
+    ]
+    if seconds:
+        connection.execute(_SAVE_SECOND, seconds)
+    days = [
+        {"grant_id": grant_id, "day": day, "acts": tally.acts, "items": tally.items, "refused": tally.refused}
+        for grant_id, tally in tallies.items()
+    ]
+    if days:
+        connection.execute(_ADD_TO_DAY, days)
 
 
 def usage_days(session: Session, *, application: str | None = None, first: date, last: date) -> tuple[GrantDay, ...]:
