@@ -214,6 +214,21 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_hsm_key_state"), ["state"], unique=False)
 
     # ### end Alembic commands ###
+    _name_purposes()
+
+
+def _name_purposes() -> None:
+    """Say of the keys that are older than purposes what they are for, as if they were made today.
+
+    Without it an authority's key would be an ordinary one: one person could destroy it, and a grant by a pattern could
+    let an application sign with it.
+    """
+    keys = sa.table("hsm_key", sa.column("label"), sa.column("uri"), sa.column("purpose"))
+    users = (("ca", "ca_authority"), ("seal", "seal_key"), ("encryption", "core_data_key"))
+    for purpose, table in users:
+        named = sa.select(sa.table(table, sa.column("key_uri")).c.key_uri)
+        op.execute(keys.update().where(keys.c.uri.in_(named)).values(purpose=purpose))
+    op.execute(keys.update().where(keys.c.label == "xinyin-audit").values(purpose="audit"))
 
 
 def downgrade() -> None:
