@@ -83,11 +83,13 @@ class Callers:
             self._check_proxy(request)
             certificate = _certificate(request)
             if certificate is not None:
-                return self._remembered(certificate.fingerprint_sha256, lambda: self._by_certificate(certificate))
+                return self._remembered("certificate", certificate.der, lambda: self._by_certificate(certificate))
         authorization = headers.get("Authorization")
         if authorization is None:
             return self._authenticator.authenticate(None)
-        return self._remembered(authorization, lambda: self._authenticator.authenticate(authorization))
+        return self._remembered(
+            "token", authorization.encode(), lambda: self._authenticator.authenticate(authorization)
+        )
 
     def _check_proxy(self, request: Request) -> None:
         if not self._is_trusted(request):
@@ -109,10 +111,13 @@ class Callers:
         mapped = getattr(address, "ipv4_mapped", None) or address
         return any(mapped in network for network in self._networks if network.version == mapped.version)
 
-    def _remembered(self, credential: str, look_up: Callable[[], Principal]) -> Principal:
-        """The principal of a credential that was accepted a moment ago, else looked up; only its digest is kept."""
+    def _remembered(self, kind: str, credential: bytes, look_up: Callable[[], Principal]) -> Principal:
+        """The principal of a credential that was accepted a moment ago, else looked up; only its digest is kept.
+
+        The kind is part of what is digested: a token's text never stands for a certificate, which everybody may know.
+        """
         now = time.monotonic()
-        digest = sha256(credential.encode())
+        digest = sha256(kind.encode() + b"\0" + credential)
         with self._lock:
             known = self._known.get(digest)
         if known is not None and now < known[0]:
@@ -140,7 +145,12 @@ def _certificate(request: Request) -> Certificate | None:
             )
     standard, escaped = headers.get(STANDARD_HEADER), headers.get(CERTIFICATE_HEADER)
     verified = headers.get(VERIFY_HEADER)
-    if standard and not escaped:
+    if standard:
+        if verified or escaped:
+            # A proxy speaks one form; the other comes from a client whose headers it lets through.
+            raise UnauthenticatedError(
+                "Two forms of headers speak of a client certificate.", code="auth.certificate.header"
+            )
         return _read(lambda: Certificate.from_der(_byte_sequence(standard)))
     if not escaped:
         return None

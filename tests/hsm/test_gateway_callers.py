@@ -140,6 +140,24 @@ def test_a_header_that_stands_twice_is_refused(open_client: Open, office: Entity
     assert (answer.status_code, answer.json()["code"]) == (401, "auth.certificate.header")
 
 
+def test_the_fingerprint_of_a_certificate_just_seen_is_no_credential(open_client: Open, office: Entity) -> None:
+    client = open_client()
+    assert ask(client, shown(office)) == (200, "office")
+    fingerprint = office.certificate.fingerprint_sha256
+    for forged in (fingerprint, f"certificate\0{fingerprint}".encode().hex(), f"Bearer {fingerprint}"):
+        assert ask(client, {"Authorization": forged})[0] == 401
+
+
+def test_the_form_of_headers_that_the_proxy_does_not_speak_names_nobody(open_client: Open, office: Entity) -> None:
+    client = open_client()
+    for spoken in (
+        {"X-Xinyin-Client-Verify": "NONE"},
+        {"X-Xinyin-Client-Verify": "NONE", "X-Xinyin-Client-Cert": ""},
+        shown(office),
+    ):
+        assert ask(client, spoken | standard(office)) == (401, "auth.certificate.header")
+
+
 def test_certificates_that_stand_for_nobody_are_refused(
     open_client: Open, workshop: Workshop, database: Database, now: datetime
 ) -> None:
