@@ -141,8 +141,13 @@ class Member:
         self.stuck.add(number)
         return self._fail(now, reason, EventKind.HANGING, counts=not was_up or self.breaker.is_up)
 
-    def end(self, number: int, now: float, failure: str | None, kind: EventKind = EventKind.DOWN) -> EventKind | None:
-        """A call ended, with a ``failure`` that lies in the machine (one sentence) or without."""
+    def end(
+        self, number: int, now: float, failure: str | None, kind: EventKind = EventKind.DOWN, *, proves: bool = True
+    ) -> EventKind | None:
+        """A call ended, with a ``failure`` that lies in the machine (one sentence) or without.
+
+        ``proves`` says that a good end shows that the machine works.
+        """
         if number in self.stuck:
             self.stuck.remove(number)
             if not self.stuck and not self.breaker.is_up:
@@ -152,7 +157,7 @@ class Member:
         counts = not was_up or self.breaker.is_up
         if failure is not None:
             return self._fail(now, failure, kind, counts=counts)
-        if counts and not self.breaker.is_up:
+        if counts and proves and not self.breaker.is_up:
             self.breaker = self.breaker.succeeded()
             return EventKind.UP
         return None

@@ -24,7 +24,7 @@ from hsm.errors import MachineDownError
 from hsm.machine import Machine, MachineKey
 from trustcore.errors import BusyError, TrustError
 
-__all__ = ["Call", "Crew", "is_failure", "is_local"]
+__all__ = ["Call", "CallKind", "Crew", "is_failure", "is_local"]
 
 _T = TypeVar("_T")
 
@@ -55,18 +55,36 @@ class _Stage(Enum):
     LEFT = 4
 
 
+class CallKind(Enum):
+    """What a call is to the books."""
+
+    WORK = 1
+    """Somebody's call: its time is counted, its end says whether the machine works."""
+    PROOF = 2
+    """A connection or a probe: its end says whether the machine works."""
+    UPKEEP = 3
+    """Its good end says nothing: sessions are closed in machines that are down, too."""
+
+
 class Call(Generic[_T]):
     """One call on its way through a crew."""
 
-    __slots__ = ("_done", "act", "began", "crew", "error", "key", "number", "result", "signatures", "stage")
+    __slots__ = ("_done", "act", "began", "crew", "error", "key", "kind", "number", "result", "signatures", "stage")
 
     def __init__(
-        self, crew: "Crew", act: Callable[[Machine], _T], key: MachineKey | None = None, signatures: int = 0
+        self,
+        crew: "Crew",
+        act: Callable[[Machine], _T],
+        key: MachineKey | None = None,
+        signatures: int = 0,
+        *,
+        kind: CallKind = CallKind.WORK,
     ) -> None:
         self.crew = crew
         self.act = act
         self.key = key
         self.signatures = signatures
+        self.kind = kind
         self.number = next(_numbers)
         self.stage = _Stage.WAITING
         self.began = 0.0
@@ -247,7 +265,7 @@ class Crew:
             now = self._clock()
             left = call.stage is _Stage.LEFT
             call.stage = _Stage.OVER
-            news = self.member.end(call.number, now, failure, kind)
+            news = self.member.end(call.number, now, failure, kind, proves=call.kind is not CallKind.UPKEEP)
             self._count(call, failure, now, late=left)
             surplus = self.member.has_surplus(len(self._threads))
             if surplus:
@@ -263,7 +281,8 @@ class Crew:
 
     def _count(self, call: Call[Any], failure: str | None, now: float, *, late: bool) -> None:
         meter = self.meter
-        meter.latency.add(now - call.began)
+        if call.kind is CallKind.WORK:
+            meter.latency.add(now - call.began)
         if late:
             meter.late += 1
             return

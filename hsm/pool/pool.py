@@ -17,7 +17,7 @@ from hsm.core.member import Member, MemberState
 from hsm.errors import KeyMissingError, MachineDownError
 from hsm.machine import Machine, MachineInfo, MachineKey
 from hsm.pool.choosing import Errand, best, closed, refusal, refuse_unless_free
-from hsm.pool.crew import Call, Crew, is_failure, is_local
+from hsm.pool.crew import Call, CallKind, Crew, is_failure, is_local
 from hsm.pool.proof import prove
 from hsm.pool.repeatable import RepeatableMachine
 from hsm.pool.snapshot import KeyNumbers, MachineState, PoolSnapshot, numbers_of, reason_of
@@ -108,7 +108,7 @@ class Pool:
         started: list[tuple[str, Call[MachineInfo] | TrustError]] = []
         for name in self.names:
             try:
-                started.append((name, self._send_once(name, lambda machine: machine.connect())))
+                started.append((name, self._send_once(name, lambda machine: machine.connect(), CallKind.PROOF)))
             except TrustError as error:
                 started.append((name, error))
         answers: list[tuple[str, MachineInfo | TrustError]] = []
@@ -246,7 +246,7 @@ class Pool:
                     self._send_probe(crew)
                 if crew.member.state is MemberState.DRAINED and not crew.parked:
                     crew.parked = True
-                    crew.put(Call(crew, _close_sessions))
+                    crew.put(Call(crew, _close_sessions, kind=CallKind.UPKEEP))
                 watching = watching or not crew.member.serves
                 due = crew.member.next_probe()
                 if due is not None:
@@ -377,13 +377,13 @@ class Pool:
         probes = [due for crew in self._crews.values() if (due := crew.member.next_probe()) is not None]
         return min(probes, default=math.inf)
 
-    def _send_once(self, name: str, act: Callable[[Machine], _T]) -> Call[_T]:
+    def _send_once(self, name: str, act: Callable[[Machine], _T], kind: CallKind = CallKind.WORK) -> Call[_T]:
         crew = self._crews[name]
         with self._lock:
             if self._closed:
                 raise closed()
             refuse_unless_free(crew)
-            call = Call(crew, act)
+            call = Call(crew, act, kind=kind)
             crew.turn = next(self._turns)
             crew.put(call)
             return call
@@ -391,7 +391,8 @@ class Pool:
     def _send_probe(self, crew: Crew) -> Call[None]:
         """Call it with the lock held."""
         crew.member.probe_sent()
-        crew.probe = Call(crew, partial(prove, key=crew.known_key, done=partial(self._tested, crew.name)))
+        act = partial(prove, key=crew.known_key, done=partial(self._tested, crew.name))
+        crew.probe = Call(crew, act, kind=CallKind.PROOF)
         crew.probed_at = self._clock()
         crew.put(crew.probe)
         return crew.probe
