@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "native/declassify.h"
 #include "sm2_engine.h"
 
 static const struct sm2_engine *engine;
@@ -94,7 +95,7 @@ int sm2_z(const uint8_t point[SM2_POINT_BYTES], const uint8_t *identifier, size_
  * comparison goes over all bytes, and only its outcome shows.
  */
 static int draw_scalar(uint8_t scalar[SM2_BYTES]) {
-    unsigned borrow, any;
+    unsigned borrow, any, in_range;
 
     do {
         if (RAND_priv_bytes(scalar, SM2_BYTES) != 1)
@@ -105,7 +106,9 @@ static int draw_scalar(uint8_t scalar[SM2_BYTES]) {
             borrow = (scalar[i] - ORDER[i] - borrow) >> 31;
             any |= scalar[i];
         }
-    } while (!borrow || !any);
+        in_range = borrow & (any != 0);
+        DECLASSIFY(in_range);
+    } while (!in_range);
     return 1;
 }
 
@@ -174,6 +177,7 @@ static int xor_key_stream(const uint8_t shared[SM2_POINT_BYTES], const uint8_t *
     OPENSSL_cleanse(block, sizeof block);
     EVP_MD_CTX_free(hash);
     *zero = seen == 0;
+    DECLASSIFY(*zero);
     return ok;
 }
 
@@ -207,7 +211,7 @@ int sm2_encrypt(const uint8_t point[SM2_POINT_BYTES], const uint8_t *plaintext, 
 int sm2_decrypt(const struct sm2_secret *secret, const uint8_t *ciphertext, size_t length, uint8_t *plaintext) {
     uint8_t shared[SM2_POINT_BYTES];
     uint8_t c3[SM2_BYTES];
-    int zero = 1;
+    int zero = 1, differs = 1;
     int ok;
 
     if (length <= SM2_CIPHER_OVERHEAD || length - SM2_CIPHER_OVERHEAD > SM2_PLAINTEXT_LIMIT)
@@ -215,8 +219,11 @@ int sm2_decrypt(const struct sm2_secret *secret, const uint8_t *ciphertext, size
     length -= SM2_CIPHER_OVERHEAD;
     ok = engine->multiply(secret->scalar, ciphertext, shared) &&
          xor_key_stream(shared, ciphertext + SM2_CIPHER_OVERHEAD, length, plaintext, &zero) && !zero &&
-         check_value(shared, plaintext, length, c3) &&
-         CRYPTO_memcmp(c3, ciphertext + SM2_POINT_BYTES, SM2_BYTES) == 0;
+         check_value(shared, plaintext, length, c3);
+    if (ok)
+        differs = CRYPTO_memcmp(c3, ciphertext + SM2_POINT_BYTES, SM2_BYTES);
+    DECLASSIFY(differs);
+    ok = ok && !differs;
     if (!ok)
         OPENSSL_cleanse(plaintext, length);
     OPENSSL_cleanse(shared, sizeof shared);

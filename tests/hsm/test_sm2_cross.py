@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,11 @@ from trustcore.native import FLAGS
 pytestmark = [pytest.mark.hsm, pytest.mark.xdist_group("sm2-cross")]
 
 HERE = Path(__file__).parent
+LEAKS = {
+    b"in_range = borrow & (any != 0);": b"in_range = memcmp(scalar, ORDER, SM2_BYTES) < 0 && any;",
+    b"seen |= block[i];": b"seen = block[i] ? 1 : seen;\n            if (block[i] == 7) continue;",
+}
+"""Branches on a nonce and on a derived key; the check has to notice."""
 REPORTS = """
 #include <stdio.h>
 #include <string.h>
@@ -40,12 +46,16 @@ int main(void) {
 """
 
 
-def build(folder: Path, source: Path, *options: str) -> Path:
-    sources = arithmetic_sources()
+def build(folder: Path, source: Path, *options: str, changes: Mapping[bytes, bytes] | None = None) -> Path:
+    """The program over the arithmetic, or over one of which ``sm2.c`` was changed."""
+    sources = dict(arithmetic_sources())
+    for part, other in (changes or {}).items():
+        assert sources["sm2.c"].count(part) == 1
+        sources["sm2.c"] = sources["sm2.c"].replace(part, other)
     for name, text in sources.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(text)
-    flags = [flag for flag in FLAGS if flag not in {"-shared", "-fPIC"}]
+    flags = [flag for flag in FLAGS if flag not in {"-shared", "-fPIC"}] + [f"-I{Path(hsm.softgm.__file__).parent}"]
     units = [name for name in sources if name.endswith(".c")]
     subprocess.run(
         ["gcc", *flags, *options, "-I.", "-o", "program", source, *units, "-lcrypto"], check=True, cwd=folder
@@ -74,17 +84,27 @@ def test_both_arithmetics_agree_on_a_hundred_thousand_cases(cross: Path) -> None
     assert [output for output, _ in outputs] == ["50000 cases agree\n"] * 2, outputs
 
 
+def reported(program: Path, engine: str, *arguments: str) -> int:
+    """How many branches and addresses of this engine depend on secrets."""
+    environment = os.environ | {"SOFTGM_ENGINE": engine}
+    command = ["valgrind", "-q", "--error-limit=no", program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    name, number = done.stdout.split()
+    assert name == engine
+    return int(number)
+
+
 def test_secrets_show_in_branches_of_libcrypto_and_not_in_ours(tmp_path: Path) -> None:
     (tmp_path / "reports.c").write_text(REPORTS)
-    softgm = Path(hsm.softgm.__file__).parent
-    program = build(tmp_path, tmp_path / "reports.c", "-DSM2_NATIVE_CTGRIND", f"-I{softgm}")
-    reports = {}
-    for engine in ("libcrypto", "native"):
-        environment = os.environ | {"SOFTGM_ENGINE": engine}
-        command = ["valgrind", "-q", "--error-limit=no", program]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-        name, number = done.stdout.split()
-        reports[name] = int(number)
+    program = build(tmp_path, tmp_path / "reports.c", "-DSM2_NATIVE_CTGRIND")
+    assert reported(program, "native") == 0
+    assert reported(program, "libcrypto") > 100
 
-    assert reports["native"] == 0
-    assert reports["libcrypto"] > 100
+
+@pytest.mark.parametrize("changes", [{}, LEAKS], ids=["as it is", "with leaks"])
+def test_no_nonce_shows_where_it_is_drawn_and_no_secret_where_keys_are_derived(
+    tmp_path: Path, changes: dict[bytes, bytes]
+) -> None:
+    program = build(tmp_path, HERE / "sm2_nonces.c", "-DSM2_NATIVE_CTGRIND", changes=changes)
+    for act in ("sign", "encrypt"):
+        assert (reported(program, "native", act) > 0) is bool(changes)

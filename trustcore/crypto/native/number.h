@@ -4,15 +4,8 @@
 
 #include <string.h>
 
+#include "declassify.h"
 #include "sm2_native.h"
-
-#ifdef SM2_NATIVE_CTGRIND
-#include <valgrind/memcheck.h>
-/* The constant-time check marks secrets as undefined memory; from here on this object is no longer one. */
-#define DECLASSIFY(object) VALGRIND_MAKE_MEM_DEFINED(&(object), sizeof(object))
-#else
-#define DECLASSIFY(object) ((void)(object))
-#endif
 
 __extension__ typedef unsigned __int128 u128;
 
