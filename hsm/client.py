@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
+from urllib.parse import quote
 
 from hsm.core.uri import key_uri, label_of
 from hsm.sdk import xinyin_hsm as sdk
@@ -140,13 +141,18 @@ class HsmClient:
         with _translated():
             return str(self._gateway.call("POST", "/v1/keys", body)["uri"])
 
-    def find(self, label: str) -> str | None:
-        """URI of the key with this label, or ``None``."""
+    def find(self, label: str, *, purpose: KeyPurpose | None = None) -> str | None:
+        """URI of the key with this label, or ``None``. Raises ``RejectedError`` (``hsm.key.purpose``)."""
         key_uri(label)
         try:
-            return self._ask(lambda: self._gateway.public_key(label)).uri
+            found = self._ask(lambda: self._gateway.call("GET", f"/v1/public-keys/{quote(label, safe='')}"))
         except NotFoundError:
             return None
+        if purpose not in {None, found["purpose"]}:
+            raise RejectedError(
+                f"The key {label} is for {found['purpose']} and not for {purpose}.", code="hsm.key.purpose", label=label
+            )
+        return str(found["uri"])
 
     def signer(self, key_uri: str, *, certificate: bytes | None = None) -> Signer:
         """A signer with this key. Raises ``NotFoundError`` (``hsm.key.not-found``)."""

@@ -92,7 +92,7 @@ class ApprovalRow(Model):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     """Random, hexadecimal."""
     act: Mapped[str] = mapped_column(String(20))
-    """``generate``, ``import``, ``export`` or ``destroy``."""
+    """``generate``, ``import``, ``export``, ``destroy`` or ``assign``."""
     subject: Mapped[str] = mapped_column(String(64), index=True)
     """Label of the key."""
     parameters: Mapped[dict[str, str]] = mapped_column(JSON)

@@ -107,10 +107,21 @@ class HsmService:
         """
         return self.make(NewKey(label=label, algorithm=algorithm.value, purpose=purpose)).uri
 
-    def find(self, label: str) -> str | None:
-        """URI of the key with this label, or ``None``; a destroyed key is not found."""
+    def find(self, label: str, *, purpose: KeyPurpose | None = None) -> str | None:
+        """URI of the key with this label, or ``None``; a destroyed key is not found.
+
+        Raises ``RejectedError`` (``hsm.key.purpose``) for one that is for another purpose than the one given.
+        """
         record = self._register.find(label)
-        return record.uri if record else None
+        if record is None:
+            return None
+        if purpose not in {None, record.purpose}:
+            raise RejectedError(
+                f"The key {label} is for {record.purpose} and not for {purpose}; find out who made it. A key of the "
+                f"general purpose becomes one for {purpose} by “xinyin hsm key purpose”.",
+                code="hsm.key.purpose", label=label,
+            )  # fmt: skip
+        return record.uri
 
     def signer(self, key_uri: str, *, certificate: bytes | None = None) -> Signer:
         """A signer with this key. Raises ``NotFoundError`` (``hsm.key.not-found``).
@@ -281,7 +292,7 @@ class HsmService:
         return self._status(self._acts.rename(label, title, actor=actor))
 
     def assign(self, label: str, purpose: KeyPurpose, *, actor: str) -> KeyStatus:
-        """Say what a key of the general purpose is for from now on."""
+        """Say what a key of the general purpose is for from now on; for a CA once two persons have agreed."""
         return self._status(self._acts.assign(label, purpose, actor=actor))
 
     def begin_import(self, label: str, *, form: ImportForm = ImportForm.RSA_AES, actor: str) -> ImportOffer:

@@ -112,7 +112,7 @@ class GatewaySettings(Section):
     max_random: int = Field(default=65_536, ge=1, le=1024 * 1024)
     """Most random bytes of one request."""
 
-    closed_keys: tuple[str, ...] = ("sso-*", "xinyin-*")
+    closed_keys: tuple[str, ...] = ("sso-*", "xinyin-*", "ca-*", "time-stamping-*", "ocsp-responder-*")
     """Patterns of labels that the gateway serves to nobody, whatever is granted: keys of the platform itself."""
 
     caller_memory: timedelta = Field(default=timedelta(seconds=2), ge=timedelta(0), le=timedelta(minutes=1))

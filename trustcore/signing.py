@@ -71,8 +71,12 @@ class Keys(Protocol):
         (``hsm.approval.needed``) when two persons have to agree first.
         """
 
-    def find(self, label: str) -> str | None:
-        """URI of the key with this label, or ``None``."""
+    def find(self, label: str, *, purpose: KeyPurpose | None = None) -> str | None:
+        """URI of the key with this label, or ``None``.
+
+        Raises ``RejectedError`` (``hsm.key.purpose``) when there is one, and it is for another purpose than the one
+        given: a key that one person may make is never taken for one that two persons agree to.
+        """
 
     def signer(self, key_uri: str, *, certificate: bytes | None = None) -> Signer:
         """A signer with this key. Raises ``NotFoundError`` (``hsm.key.not-found``)."""
@@ -85,14 +89,17 @@ class Keys(Protocol):
 
 
 def ensure_key(keys: Keys, label: str, algorithm: KeyAlgorithm, *, purpose: KeyPurpose = KeyPurpose.SIGNING) -> str:
-    """URI of the key with this label, made when there is none; of two that ask at once both get the same key."""
-    found = keys.find(label)
+    """URI of the key with this label, made when there is none; of two that ask at once both get the same key.
+
+    Raises ``RejectedError`` (``hsm.key.purpose``) when the key with this label is for another purpose.
+    """
+    found = keys.find(label, purpose=purpose)
     if found is not None:
         return found
     try:
         return keys.generate(label, algorithm, purpose=purpose)
     except ConflictError:
-        found = keys.find(label)
+        found = keys.find(label, purpose=purpose)
         if found is None:
             raise
         return found

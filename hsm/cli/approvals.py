@@ -23,6 +23,7 @@ _ACTS = {
     ApprovalAct.IMPORT: "导入 import",
     ApprovalAct.EXPORT: "导出 export",
     ApprovalAct.DESTROY: "销毁 destroy",
+    ApprovalAct.ASSIGN: "定为CA密钥 assign",
 }
 _STATES = {
     ApprovalState.PENDING: "待批准 pending",

@@ -38,6 +38,8 @@ class ApprovalAct(StrEnum):
     IMPORT = "import"
     EXPORT = "export"
     DESTROY = "destroy"
+    ASSIGN = "assign"
+    """Making a key of the general purpose a CA's."""
 
 
 class ApprovalState(StrEnum):

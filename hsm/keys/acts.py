@@ -40,7 +40,7 @@ class KeyActs:
         database: where the keys are.
         pool: the machines.
         register: what this process knows of the keys.
-        approvals: of two persons, for the destruction of CA keys.
+        approvals: of two persons, for the destruction of CA keys, and for making a key a CA's.
         clock: aware UTC time.
         lock: file that keeps two processes of this host from making or destroying keys at once.
     """
@@ -138,19 +138,21 @@ class KeyActs:
     def assign(self, label: str, purpose: KeyPurpose, *, actor: str) -> KeyRecord:
         """Narrow what a key of the general purpose is for: keys that are older than purposes.
 
-        Raises ``ConflictError`` (``hsm.key.purpose-set``) for a key that has a purpose already.
+        Raises:
+            ConflictError: ``hsm.key.purpose-set`` for a key that has a purpose already.
+            RejectedError: ``hsm.approval.needed`` for a CA's purpose that two persons have not agreed to.
         """
         with self._database.transaction() as session:
-            record = _alive(session, label)
-            if record.purpose is not purpose:
-                if record.purpose is not KeyPurpose.SIGNING:
-                    raise ConflictError(
-                        f"The key {label} is for {record.purpose} and stays so.",
-                        code="hsm.key.purpose-set",
-                        label=label,
-                    )
+            record = _assignable(session, label, purpose)
+        if record.purpose is not purpose:
+            agreed = {"key-id": record.key_id.hex(), "exportable": str(record.exportable).lower()}
+            approval = self._approvals.demand(ApprovalAct.ASSIGN, purpose, label, agreed, actor=actor)
+            with self._database.transaction() as session:
+                _assignable(session, label, purpose)
+                self._approvals.reserve(session, approval)
                 record = store.set_purpose(session, label, purpose)
                 self._audit(session, record, "assigned", actor, purpose=purpose.value)
+                self._approvals.finish(session, approval, actor=actor)
         self._register.remember(record)
         return record
 
@@ -204,4 +206,13 @@ def _alive(session: Session, label: str) -> KeyRecord:
     record = _existing(session, label)
     if record.state is KeyState.DESTROYED:
         raise ConflictError(f"The key {label} is destroyed.", code="hsm.key.destroyed", label=label)
+    return record
+
+
+def _assignable(session: Session, label: str, purpose: KeyPurpose) -> KeyRecord:
+    record = _alive(session, label)
+    if record.purpose not in {purpose, KeyPurpose.SIGNING}:
+        raise ConflictError(
+            f"The key {label} is for {record.purpose} and stays so.", code="hsm.key.purpose-set", label=label
+        )
     return record

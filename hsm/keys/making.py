@@ -281,9 +281,11 @@ def _check_resumable(record: KeyRecord, new: NewKey, now: datetime) -> None:
             code="hsm.key.in-progress",
             label=record.label,
         )
-    if record.algorithm != new.algorithm:
+    # What two persons agreed to is finished as that and as nothing else.
+    of_ca = {record.purpose is KeyPurpose.CA, new.purpose is KeyPurpose.CA}
+    if record.algorithm != new.algorithm or len(of_ca) > 1:
         raise ConflictError(
-            f"The key {record.label} was requested as {record.algorithm} before.",
+            f"The key {record.label} was requested as {record.algorithm} for {record.purpose} before.",
             code="hsm.key.exists",
             label=record.label,
         )

@@ -168,7 +168,11 @@ def _add_certificates(router: APIRouter, gateway: GatewayService, hsm: HsmServic
         public_key_der, record = gateway.directory.public_key(KeySource(key=key))
         assert record is not None
         return bodies.PublicKeyAnswer(
-            label=record.label, uri=record.uri, algorithm=record.algorithm, public_key_base64=encode(public_key_der)
+            label=record.label,
+            uri=record.uri,
+            algorithm=record.algorithm,
+            purpose=record.purpose,
+            public_key_base64=encode(public_key_der),
         )
 
     @router.get("/v1/certificates/{key}", summary="Certificates of a key 证书")

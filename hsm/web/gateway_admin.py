@@ -37,6 +37,7 @@ def build_admin_router(gateway: GatewayService, callers: Callers) -> APIRouter:
             label=made.label,
             uri=made.uri,
             algorithm=str(made.algorithm),
+            purpose=made.purpose,
             public_key_base64=bodies.encode(made.public_key_der),
         )
 

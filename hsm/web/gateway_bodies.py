@@ -308,6 +308,7 @@ class PublicKeyAnswer(_Body):
     """RFC 7512."""
     algorithm: str
     """``sm2``, ``rsa-2048``, ``rsa-3072`` or ``ec-p256``."""
+    purpose: KeyPurpose
     public_key_base64: str
     """DER SubjectPublicKeyInfo."""
 

@@ -173,7 +173,7 @@ class ApprovalBody(BaseModel):
 
     id: str
     act: str
-    """``generate``, ``import``, ``export`` or ``destroy``."""
+    """``generate``, ``import``, ``export``, ``destroy`` or ``assign``."""
     label: str
     parameters: dict[str, str]
     """Exactly what is agreed to."""

@@ -120,6 +120,25 @@ def test_the_destruction_of_a_ca_key_needs_two_and_is_done_once(four_eyes: OpenH
         assert used == {ApprovalAct.GENERATE: True, ApprovalAct.DESTROY: True}
 
 
+def test_a_key_that_one_person_made_is_never_taken_for_that_of_an_authority(four_eyes: OpenHsm) -> None:
+    with four_eyes() as service:
+        service.make(NewKey(label="ca-root", algorithm="sm2", exportable=True), actor=WANG)
+        with pytest.raises(RejectedError) as caught:
+            ensure_key(service, "ca-root", KeyAlgorithm.SM2, purpose=KeyPurpose.CA)
+        assert caught.value.code == "hsm.key.purpose"
+        assert service.find("ca-root") is not None
+
+        def assign() -> object:
+            return service.assign("ca-root", KeyPurpose.CA, actor=WANG)
+
+        request = requested(service, assign)
+        assert service.approval(request).parameters["exportable"] == "true"
+        agree(service, request)
+        assign()
+        assert service.approval(request).state(service.now()) is ApprovalState.EXECUTED
+        assert ensure_key(service, "ca-root", KeyAlgorithm.SM2, purpose=KeyPurpose.CA) == service.find("ca-root")
+
+
 def test_a_refusal_closes_the_request(four_eyes: OpenHsm) -> None:
     with four_eyes() as service:
         request = requested(service, lambda: service.make(CA_KEY, actor=WANG))
@@ -177,6 +196,8 @@ def test_an_act_that_was_cut_off_is_finished_under_the_same_approval(
     for file in faults.iterdir():
         file.unlink()
     with four_eyes() as service:
+        with pytest.raises(ConflictError):
+            service.make(NewKey(label=CA_KEY.label, algorithm="sm2", exportable=True), actor=WANG)
         service.make(CA_KEY, actor=WANG)
         (approval,) = service.pending(only_open=False)
         assert (approval.id, approval.state(approval.requested_at)) == (request, ApprovalState.EXECUTED)

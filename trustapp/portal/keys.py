@@ -47,6 +47,7 @@ _APPROVAL_ACTS = {
     ApprovalAct.IMPORT: ("导入密钥", "Import a key"),
     ApprovalAct.EXPORT: ("导出密钥", "Export a key"),
     ApprovalAct.DESTROY: ("销毁密钥", "Destroy a key"),
+    ApprovalAct.ASSIGN: ("定为 CA 密钥", "Make it a CA's key"),
 }
 _APPROVAL_WORDS = {
     ApprovalState.PENDING: ("待批准", "pending", "unknown"),

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from trustcore.crypto import sm2
 from trustcore.crypto.algorithms import SIGNATURES, KeyAlgorithm, SignatureAlgorithm
 from trustcore.crypto.digests import digest
-from trustcore.errors import ConflictError, NotFoundError
+from trustcore.errors import ConflictError, NotFoundError, RejectedError
 from trustcore.signing import KeyPurpose, Signer
 
 __all__ = ["SoftwareKeyWarning", "SoftwareKeys", "SoftwareSigner"]
@@ -62,19 +62,24 @@ class SoftwareKeys:
     def __init__(self) -> None:
         warnings.warn("private keys are kept in memory: for unit tests only", SoftwareKeyWarning, stacklevel=2)
         self._keys: dict[str, tuple[bytes | _PyCaKey, bytes]] = {}
+        self._purposes: dict[str, KeyPurpose] = {}
 
     def generate(self, label: str, algorithm: KeyAlgorithm, *, purpose: KeyPurpose = KeyPurpose.SIGNING) -> str:
         """Make a key pair and return its URI."""
         uri = f"pkcs11:object={label};type=private"
         if uri in self._keys:
             raise ConflictError(f"there is a key with the label {label} already", code="hsm.key.exists", label=label)
-        self._keys[uri] = _generate(algorithm)
+        self._keys[uri], self._purposes[uri] = _generate(algorithm), purpose
         return uri
 
-    def find(self, label: str) -> str | None:
+    def find(self, label: str, *, purpose: KeyPurpose | None = None) -> str | None:
         """URI of the key with this label, or ``None``."""
         uri = f"pkcs11:object={label};type=private"
-        return uri if uri in self._keys else None
+        if uri not in self._keys:
+            return None
+        if purpose not in {None, self._purposes[uri]}:
+            raise RejectedError(f"the key {label} is for {self._purposes[uri]}", code="hsm.key.purpose", label=label)
+        return uri
 
     def signer(self, key_uri: str, *, certificate: bytes | None = None) -> Signer:
         """A signer with this key."""
