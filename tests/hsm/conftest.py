@@ -11,6 +11,7 @@ import pytest
 
 from hsm import software
 from hsm.libsdf import library_path as sdf_library_path
+from hsm.pkcs11.module import software_source
 from hsm.service import HsmService, open_hsm
 from hsm.settings import HsmSettings
 from hsm.softgm import library_path
@@ -119,9 +120,17 @@ def service(open_machines: OpenHsm) -> Iterator[HsmService]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def inner_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SoftHSM as a library of its own: an open installation of another test uses the installed one in this process."""
+    source = software_source(tmp_path_factory.mktemp("unused"), {})
+    return Path(shutil.copy(source.inner, tmp_path_factory.mktemp("inner") / "libsofthsm2-of-tests.so"))
+
+
 @pytest.fixture
-def open_cryptoki(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenToken]:
+def open_cryptoki(data_dir: Path, inner_copy: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenToken]:
     """Opens bare PKCS#11 sessions, logged in, with the token of this label."""
+    monkeypatch.setenv("SOFTGM_INNER", str(inner_copy))
     monkeypatch.setenv("SOFTHSM2_CONF", str(software.configuration_file(data_dir).absolute()))
     named = os.environ.get("SOFTGM_TEST_LIBRARY")
     module = Cryptoki(Path(named) if named else library_path(software.module_cache(data_dir)))

@@ -94,8 +94,9 @@ def openssl(tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.fixture
-def sm2_keys(data_dir: Path, environment: dict[str, str]) -> None:
+def sm2_keys(data_dir: Path, environment: dict[str, str], inner_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither tool makes keys on the curve of SM2: one as CKK_EC with identifier 03, one as CKK_SM2 with 04."""
+    monkeypatch.setenv("SOFTGM_INNER", str(inner_copy))
     module = Cryptoki(module_of(data_dir))
     module.demand("Initialize", None)
     session = module.open(TOKEN, pin_of(data_dir))
