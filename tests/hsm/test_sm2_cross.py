@@ -87,7 +87,7 @@ def test_both_arithmetics_agree_on_a_hundred_thousand_cases(cross: Path) -> None
 def reported(program: Path, engine: str, *arguments: str) -> int:
     """How many branches and addresses of this engine depend on secrets."""
     environment = os.environ | {"SOFTGM_ENGINE": engine}
-    command = ["valgrind", "-q", "--error-limit=no", program, *arguments]
+    command = ["valgrind", "-q", "--error-limit=no", str(program), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     name, number = done.stdout.split()
     assert name == engine
