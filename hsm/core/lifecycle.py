@@ -22,6 +22,7 @@ from trustcore.signing import KeyPurpose
 
 __all__ = [
     "ALLOWED",
+    "MOST_USES",
     "PURPOSES",
     "TRANSITIONS",
     "Act",
@@ -32,6 +33,10 @@ __all__ = [
     "check_use",
     "next_state",
 ]
+
+
+MOST_USES = 2**62
+"""Largest limit of a key's uses; what is counted beside it still fits into the database."""
 
 
 class KeyState(StrEnum):

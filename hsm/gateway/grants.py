@@ -20,6 +20,8 @@ __all__ = ["Grants", "NewGrant"]
 
 _LONGEST_APPLICATION = 64
 _USAGE_DAYS = 31
+_LARGEST_QUOTA = 2_147_483_647
+"""What the columns hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +49,8 @@ class NewGrant:
         rights.check_keys(self.keys)
         if not self.operations:
             raise MalformedError("A grant allows at least one operation.", code="hsm.grant.operations")
-        if any(limit is not None and limit < 1 for limit in (self.per_second, self.per_day)):
-            raise MalformedError("A quota is at least 1.", code="hsm.grant.quota")
+        if any(limit is not None and not 1 <= limit <= _LARGEST_QUOTA for limit in (self.per_second, self.per_day)):
+            raise MalformedError(f"A quota is 1 to {_LARGEST_QUOTA:,}.", code="hsm.grant.quota")
         if self.not_before and self.not_after and self.not_after <= self.not_before:
             raise MalformedError("A grant ends after it begins.", code="hsm.grant.period")
 

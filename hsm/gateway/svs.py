@@ -63,8 +63,8 @@ class SignatureServer:
 
     def export_certificate(self, identification: str) -> bytes:
         """The newest certificate of a key: by index, label, or the certificate's serial number in hexadecimal."""
-        if identification.isdigit() and 1 <= int(identification) <= len(self._labels):
-            identification = self._labels[int(identification) - 1]
+        indexes = {str(index): label for index, label in enumerate(self._labels, start=1)}
+        identification = indexes.get(identification.lstrip("0"), identification)
         if (found := self._newest(identification)) is not None:
             return found.der
         for label in self._labels:

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from hsm.core.approvals import ApprovalAct
-from hsm.core.lifecycle import Act, KeyState, next_state
+from hsm.core.lifecycle import MOST_USES, Act, KeyState, next_state
 from hsm.errors import MachineDownError
 from hsm.keys.approvals import Approvals
 from hsm.keys.register import KeyRegister
@@ -108,8 +108,8 @@ class KeyActs:
         A limit given when the key is made holds from its first use. One that is set later holds in other processes
         within two seconds. Raises ``RejectedError`` (``hsm.key.used``) when the key was used more often already.
         """
-        if limit is not None and limit < 1:
-            raise MalformedError("The limit of a key's uses is 1 or more.", code="hsm.key.limit-value")
+        if limit is not None and not 1 <= limit <= MOST_USES:
+            raise MalformedError(f"The limit of a key's uses is 1 to {MOST_USES:,}.", code="hsm.key.limit-value")
         with self._database.transaction() as session:
             record = _alive(session, label)
             used = usage.set_limit(session, label, limit)

@@ -20,7 +20,7 @@ from pathlib import Path
 from platform import node
 
 from hsm.core.approvals import ApprovalAct
-from hsm.core.lifecycle import SecretAlgorithm
+from hsm.core.lifecycle import MOST_USES, SecretAlgorithm
 from hsm.core.uri import key_uri, secret_key_uri
 from hsm.errors import MachineCannotError, MachineDownError, MachineFullError
 from hsm.keys import material
@@ -260,8 +260,10 @@ def check_new(new: NewKey) -> None:
     if new.algorithm == SM4_ALGORITHM and new.purpose not in {KeyPurpose.SIGNING, KeyPurpose.ENCRYPTION}:
         raise MalformedError(f"An SM4 key signs nothing and cannot be for {new.purpose}.", code="hsm.key.algorithm")
     ends_early = new.not_before is not None and new.not_after is not None and new.not_after < new.not_before
-    if ends_early or (new.usage_limit is not None and new.usage_limit < 1):
-        raise MalformedError("No use of the key would lie inside its bounds.", code="hsm.key.bounds")
+    if ends_early or (new.usage_limit is not None and not 1 <= new.usage_limit <= MOST_USES):
+        raise MalformedError(
+            f"No use of the key would lie inside its bounds; a limit is 1 to {MOST_USES:,}.", code="hsm.key.bounds"
+        )
 
 
 def _uri(new: NewKey) -> str:

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Path, Query, Request
 
 from hsm.gateway.grants import NewGrant
 from hsm.gateway.service import GatewayService
@@ -16,6 +16,7 @@ __all__ = ["build_admin_router"]
 
 _SCOPE = "hsm:manage"
 _MAKING_SCOPE = "hsm:generate"
+_LAST_GRANT = 2_147_483_647
 
 IdempotencyKey = Annotated[
     str | None,
@@ -66,7 +67,7 @@ def build_admin_router(gateway: GatewayService, callers: Callers) -> APIRouter:
     def list_grants(
         request: Request,
         application: Annotated[str | None, Query(max_length=64)] = None,
-        cursor: Annotated[int, Query(ge=0)] = 0,
+        cursor: Annotated[int, Query(ge=0, le=_LAST_GRANT)] = 0,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> bodies.GrantsAnswer:
         """Grants by number, revoked ones too."""
@@ -79,7 +80,7 @@ def build_admin_router(gateway: GatewayService, callers: Callers) -> APIRouter:
         )
 
     @router.delete("/v1/grants/{grant_id}", summary="Revoke a grant 撤销授权")
-    def revoke(grant_id: int, request: Request) -> bodies.GrantAnswer:
+    def revoke(grant_id: Annotated[int, Path(ge=0, le=_LAST_GRANT)], request: Request) -> bodies.GrantAnswer:
         """Take a grant back, at once. Twice changes nothing."""
         caller = callers.admit(request, _SCOPE)
         return _answer(grants.revoke(grant_id, actor=f"client:{caller.subject}"))

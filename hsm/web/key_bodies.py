@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from hsm.core.approvals import ApprovalState
-from hsm.core.lifecycle import KeyState
+from hsm.core.lifecycle import MOST_USES, KeyState
 from trustcore.signing import KeyPurpose
 
 __all__ = [
@@ -80,7 +80,7 @@ class LimitBody(BaseModel):
 
     model_config = ConfigDict(use_attribute_docstrings=True, extra="forbid")
 
-    usage_limit: Annotated[int, Field(ge=1)] | None
+    usage_limit: Annotated[int, Field(ge=1, le=MOST_USES)] | None
     """How often the key may be used in its life; null for as often as wanted."""
 
 
@@ -135,7 +135,7 @@ class ImportBody(BaseModel):
     AES key (RFC 5649); or the SM2EnvelopedKey that the import was begun for."""
     purpose: KeyPurpose = KeyPurpose.SIGNING
     exportable: bool = False
-    usage_limit: Annotated[int, Field(ge=1)] | None = None
+    usage_limit: Annotated[int, Field(ge=1, le=MOST_USES)] | None = None
 
 
 class RecipientBody(BaseModel):

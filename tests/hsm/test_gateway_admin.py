@@ -101,6 +101,21 @@ def test_keys_are_made_by_those_who_may(client: TestClient) -> None:
     assert codes(client, "/v1/keys", [body], "office") == [(403, "auth.scope")]
 
 
+@pytest.mark.parametrize("label", ["ca-root", "time-stamping-sm2-issuing", "ocsp-responder-sm2-issuing-1"])
+def test_nobody_makes_a_key_that_an_authority_would_take_for_its_own(client: TestClient, label: str) -> None:
+    body: dict[str, object] = {"label": label, "algorithm": "sm2"}
+    assert codes(client, "/v1/keys", [body], "admin") == [(403, "hsm.key.closed")]
+
+
+def test_numbers_that_no_database_holds_are_refused(client: TestClient) -> None:
+    assert codes(client, "/v1/grants", [BODY | {"per_day": 2**31}], "admin") == [(400, "hsm.grant.quota")]
+    for path in (f"/v1/grants?cursor={2**63}", f"/v1/grants?cursor={-1}"):
+        assert client.get(path, headers=ADMIN).status_code == 422
+    assert client.delete(f"/v1/grants/{2**63}", headers=ADMIN).status_code == 422
+    limit = client.put("/v1/keys/letters/limit", json={"usage_limit": 2**63}, headers=ADMIN)
+    assert limit.status_code == 422
+
+
 def test_use_is_shown_by_day(client: TestClient, database: Database, now: datetime) -> None:
     client.post("/v1/grants", json=BODY, headers=ADMIN)
     key = KeyFacts(label="letters", purpose=KeyPurpose.SIGNING)

@@ -114,6 +114,8 @@ def test_forms_are_answered_with_forms(server: Server) -> None:
         ("SignData", {"signMethod": SM3_SM2, "keyIndex": 1, "inData": "?"}, 0x0400000D),
         ("SignData", {"signMethod": SM3_SM2, "keyIndex": 1, "inData": "AAAA", "inDataLen": 4}, 0x04000010),
         ("ExportCert", {"identification": "nobody"}, 0x04000001),
+        ("ExportCert", {"identification": "²"}, 0x04000001),
+        ("ExportCert", {"identification": "9" * 5000}, 0x04000001),
         ("ParseCert", {"cert": "AAAA", "infoType": 1}, 0x04000008),
         ("ValidateCert", {"cert": "AAAA"}, 0x04000008),
         ("SignDataUpdate", {"signMethod": SM3_SM2, "hashValue": "AAAA", "inData": ""}, 0x0400000D),
