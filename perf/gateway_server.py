@@ -11,6 +11,7 @@ from hsm.gateway.service import GatewayService
 from hsm.service import open_hsm
 from hsm.settings import GatewaySettings, HsmSettings
 from hsm.web.api import create_api
+from trustcore.crypto import sm2
 from trustcore.database import Database
 from trustcore.web.auth import Principal
 
@@ -29,6 +30,8 @@ class OneCaller:
 def main() -> None:
     """Serve until the process is ended."""
     folder, application = Path(sys.argv[1]), sys.argv[2]
+
+    sm2.use_native(folder / "cache")
 
     def clock() -> datetime:
         return datetime.now(UTC)
