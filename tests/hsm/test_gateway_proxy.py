@@ -43,7 +43,7 @@ def openssl(folder: Path, *words: str) -> None:
     subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root, a server, and clients with RSA and ECDSA; ``stranger`` is under no root."""
     folder = tmp_path_factory.mktemp("tls")

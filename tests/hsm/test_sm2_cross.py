@@ -63,7 +63,7 @@ def build(folder: Path, source: Path, *options: str, changes: Mapping[bytes, byt
     return folder / "program"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cross(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("cross"), HERE / "sm2_cross.c")
 

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 SOURCES = Path(hsm.softgm.__file__).parent
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def vector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The examples over softgm's arithmetic, with what finds wild reads and undefined behaviour."""
     folder = tmp_path_factory.mktemp("sm2-vector")

@@ -19,7 +19,7 @@ import pytest
 import hsm.softgm
 import trustcore.crypto.native
 
-pytestmark = pytest.mark.hsm
+pytestmark = [pytest.mark.hsm, pytest.mark.xdist_group("softgm-sanitized")]
 
 HERE = Path(__file__).parent
 SOURCES = Path(hsm.softgm.__file__).parent
@@ -46,7 +46,7 @@ def units() -> list[Path]:
     return [*sorted(SOURCES.glob("*.c")), *sorted(NATIVE.glob("*.c"))]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = tmp_path_factory.mktemp("sanitized") / "calls"
     driver = HERE / "fuzz" / "fuzz.c"

@@ -47,7 +47,7 @@ def test_the_codes_agree_on_random_cases(tmp_path: Path) -> None:
     assert tuple(run_edges(tmp_path, 10_000, "-O2").split()) == SM2_CODES
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("native")
     NativeSm2(folder)

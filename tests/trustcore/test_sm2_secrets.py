@@ -27,12 +27,12 @@ def compile_driver(folder: Path, sources: Mapping[str, bytes]) -> Path:
     return folder / "secrets"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_driver(tmp_path_factory.mktemp("secrets"), package_sources("trustcore.crypto.native", "native/"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def leaky_driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with a table read by its index, and a branch, where the real code masks."""
     sources = dict(package_sources("trustcore.crypto.native", "native/"))
