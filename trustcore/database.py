@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import DateTime, Engine, MetaData, create_engine, event, text
 from sqlalchemy.engine import Dialect, make_url
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
-from trustcore.errors import BusyError
+from trustcore.errors import BusyError, MalformedError
 
 __all__ = ["Database", "Model", "UtcDateTime"]
 
@@ -75,12 +75,15 @@ class Database:
 
         Raises:
             BusyError: ``database.unavailable`` or ``database.full`` when the database cannot be reached or written.
+            MalformedError: ``database.value`` for what it cannot hold or compare, as a zero octet inside a text.
         """
         try:
             with self._sessions() as session, session.begin():
                 yield session
         except OperationalError as error:
             raise _unavailable(error) from error
+        except DataError as error:
+            raise MalformedError("A value was given that cannot be stored.", code="database.value") from error
 
     def create_tables(self) -> None:
         """Make every table of the metadata: for tests; installations migrate."""

@@ -94,6 +94,7 @@ class Ceremonies:
         if self._four_eyes:
             check_person(login)
         with self._database.transaction() as session:
+            store.hold(session, digest)
             if store.by_digest(session, digest) is not None:
                 raise ConflictError("The ceremony of this file has begun already.", code="hsm.ceremony.begun")
             others = [done for done in store.reviews(session, digest) if done.reviewer != reviewer]
@@ -125,6 +126,7 @@ class Ceremonies:
         self._check_machines(file, rehearsal=rehearsal)
         identifier = f"{now:%Y%m%d}-{self._random(_ID_BYTES).hex()}"
         with self._database.transaction() as session:
+            store.hold(session, digest)
             earlier = store.by_digest(session, digest)
             if earlier is not None:
                 return resumed(earlier, rehearsal=rehearsal)

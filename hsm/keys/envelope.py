@@ -225,6 +225,13 @@ class DataKeys:
 
     def _adopt(self, name: str) -> int:
         """Take over the key that an installation had before data keys had versions, as version 1; 0 without one."""
+        try:
+            return self._adopt_now(name)
+        except IntegrityError:  # another process just did
+            with self._database.transaction() as session:
+                return store.newest(session, name)
+
+    def _adopt_now(self, name: str) -> int:
         with self._database.transaction() as session:
             row = session.get(DataKey, name)
             if row is None and name == FIELD_KEY:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from hsm.core.ceremony_transcript import Review
@@ -23,6 +23,7 @@ __all__ = [
     "confirm",
     "finish",
     "has_key",
+    "hold",
     "lock",
     "newest",
     "requester",
@@ -78,6 +79,13 @@ def _record(row: CeremonyRow) -> CeremonyRecord:
         signature=row.signature,
         cms=row.cms,
     )
+
+
+def hold(session: Session, digest: bytes) -> None:
+    """Let nobody else review this file or begin its ceremony until the transaction ends; SQLite has one at a time."""
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(int.from_bytes(digest[:8], "big", signed=True))))
 
 
 def add_review(session: Session, digest: bytes, reviewer: str, *, title: str, login: str, at: datetime) -> bool:

@@ -1,29 +1,37 @@
 """Limits, approvals and the inventory on PostgreSQL, where transactions really run beside each other."""
 
 import os
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from hsm.core.approvals import ApprovalAct, ApprovalState
 from hsm.core.lifecycle import KeyState
 from hsm.keys.approvals import Approvals
+from hsm.keys.envelope import DataKeys
 from hsm.keys.register import KeyRegister
 from hsm.keys.usage import UsageMeter
 from hsm.models import KeyRow
+from hsm.service import HsmService
+from hsm.settings import HsmSettings
 from hsm.store import keys as store
 from hsm.store.keys import KeyFilter, NewKey
 from trustapp import schema
 from trustcore.database import Database
-from trustcore.errors import ConflictError, RejectedError
+from trustcore.errors import ConflictError, MalformedError, RejectedError
+from trustcore.protection import DataKey
 from trustcore.signing import KeyPurpose
 
 from support.postgres import PostgresMissingError, postgres_server
 from support.threads import at_once
 
 pytestmark = pytest.mark.postgres
+
+CEREMONY = (Path(__file__).parents[2] / "samples" / "ceremony" / "root-ca.toml").read_bytes()
+NAMES = ("赵明", "李华")
 
 
 @pytest.fixture
@@ -115,3 +123,44 @@ def test_the_inventory_is_filtered(database: Database, now: datetime) -> None:
         assert labels(KeyFilter(machine="machine")) == []
         assert labels(KeyFilter(state=KeyState.GENERATED)) == ["b"]
         assert labels(KeyFilter(purpose=KeyPurpose.CA)) == ["a"]
+
+
+@pytest.mark.hsm
+def test_of_two_at_one_ceremony_file_each_counts_once(
+    open_machines: Callable[..., AbstractContextManager[HsmService]],
+) -> None:
+    with open_machines(HsmSettings(four_eyes=True)) as service:
+        ceremonies = service.ceremonies
+
+        def review(data: bytes, name: str, login: str) -> bool:
+            with suppress(ConflictError):
+                return len(ceremonies.review(data, name, login=login)) > 0
+            return False
+
+        for number in range(10):
+            data = CEREMONY + b"# %d\n" % number
+            assert sum(at_once(2, lambda i, d=data: review(d, NAMES[i], "user:one"))) == 1, "one person under two names"
+            for name in NAMES:
+                review(data, name, "user:two")
+            assert len(set(at_once(3, lambda _, d=data: ceremonies.begin(d, rehearsal=True)))) == 1
+
+
+@pytest.mark.hsm
+def test_the_data_key_from_before_versions_is_adopted_once(
+    open_machines: Callable[..., AbstractContextManager[HsmService]], database: Database, now: datetime
+) -> None:
+    with open_machines() as service:
+        for number in range(10):
+            name = f"old-{number}"
+            with database.transaction() as session:
+                session.add(
+                    DataKey(name=name, key_uri="pkcs11:object=x-kek-1;type=private", wrapped=b"", created_at=now)
+                )
+            fresh = [DataKeys(database, service, clock=lambda: now) for _ in range(4)]
+            assert at_once(4, lambda i, n=name, f=fresh: f[i]._adopt(n)) == [1] * 4
+
+
+def test_what_the_database_cannot_hold_is_refused_as_the_callers_mistake(database: Database) -> None:
+    with pytest.raises(MalformedError) as caught, database.transaction() as session:
+        store.key_record(session, "a\0b")
+    assert caught.value.code == "database.value"
