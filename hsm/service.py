@@ -205,18 +205,19 @@ class HsmService:
         )
 
     def health(self) -> tuple[MachineStatus, ...]:
-        """Ask every machine for random octets, and say which answered.
+        """As :meth:`ask_machines`. Raises ``BusyError`` (``hsm.machine.unavailable``) when none answered."""
+        states = self.ask_machines()
+        if not any(state.up for state in states):
+            raise _nobody(state.reason for state in states)
+        return states
 
-        Raises ``BusyError`` (``hsm.machine.unavailable``) when none did.
-        """
+    def ask_machines(self) -> tuple[MachineStatus, ...]:
+        """Ask every machine for random octets, and say which answered."""
         for name in self._pool.names:
             if not self._pool.is_hanging(name):
                 with suppress(TrustError):
                     self._pool.ask(name, lambda machine: machine.random(_PROBE_BYTES))
-        states = self.machines()
-        if not any(state.up for state in states):
-            raise _nobody(state.reason for state in states)
-        return states
+        return self.machines()
 
     def keys(self, *, after: str = "", limit: int = 100, wanted: KeyFilter | None = None) -> tuple[KeyStatus, ...]:
         """Keys by label, the page after the label ``after``; destroyed ones too, unless ``wanted`` says otherwise."""
@@ -368,6 +369,7 @@ def open_hsm(
     database: Database,
     clock: Callable[[], datetime],
     on_locked: Callable[[TrustError], None] | None = None,
+    anyway: bool = False,
 ) -> Iterator[HsmService]:
     """The service over open machines, for the time of the block.
 
@@ -381,6 +383,7 @@ def open_hsm(
         clock: aware UTC time.
         on_locked: called again and again while every machine waits for its custodians, so that a server can wait for
             them; without it that is an error.
+        anyway: open it though no machine answers, for whoever looks at machines and puts them right.
 
     Raises:
         RejectedError: ``hsm.pin.…`` when a machine refuses its PIN; it is not tried again.
@@ -406,7 +409,8 @@ def open_hsm(
         while on_locked is not None and (locked := _locked(answers)) is not None:
             on_locked(locked)
             answers = [(name, answer) for name, answer in pool.connect() if name not in drained]
-        _check(answers)
+        if not anyway:
+            _check(answers)
         lock = data_dir / "hsm-keys.lock"
 
         def random(length: int) -> bytes:
@@ -449,8 +453,9 @@ def open_hsm(
             four_eyes=settings.wants_four_eyes,
             clock=clock,
         )
-        with suppress(BusyError):
-            service.reconcile()
+        if not anyway:
+            with suppress(BusyError):
+                service.reconcile()
         try:
             with operations.running():
                 yield service

@@ -24,6 +24,7 @@ import seal_service.cli
 import sso.cli
 from hsm.gateway.grants import Grants
 from hsm.keys.activation import Activation
+from hsm.service import HsmService
 from trustapp.adapters import KeyPersons
 from trustapp.demo.command import add_demo
 from trustapp.hardening import forbid_core_dumps
@@ -31,7 +32,7 @@ from trustapp.maintenance import add_maintenance
 from trustapp.serve import LOOPBACK, data_environment, run_server
 from trustapp.settings import Settings, load_settings
 from trustapp.version import VERSION
-from trustapp.wiring import Suite, now, open_database, open_suite, wait_for_custodians
+from trustapp.wiring import Suite, now, open_database, open_machines, open_suite, wait_for_custodians
 from trustcore import logs
 from trustcore.console import EXIT_USAGE
 from trustcore.errors import TrustError
@@ -72,6 +73,12 @@ class _Invocation:
             )
 
     @contextmanager
+    def machines(self) -> Iterator[HsmService]:
+        """The machines, whatever state they are in."""
+        with open_machines(self.settings()) as opened:
+            yield opened
+
+    @contextmanager
     def grants(self) -> Iterator[Grants]:
         with open_database(self.settings()) as database:
             yield Grants(database, now)
@@ -107,6 +114,7 @@ def build_app() -> typer.Typer:
             invocation.activation,
             invocation.service(lambda suite: (suite.hsm, KeyPersons(suite.sso))),
             invocation.grants,
+            invocation.machines,
         ),
         name="hsm",
     )

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from trustcore.database import Database
 from trustcore.errors import BusyError, InternalError, TrustError
 from trustcore.protection import FIELD_KEY, FieldCipher, open_field_cipher
 
-__all__ = ["DEPARTMENT_SEAL", "Suite", "now", "open_database", "open_suite", "wait_for_custodians"]
+__all__ = ["DEPARTMENT_SEAL", "Suite", "now", "open_database", "open_machines", "open_suite", "wait_for_custodians"]
 
 _log = structlog.get_logger(__name__)
 _CUSTODIANS_SECONDS = 5.0
@@ -94,14 +94,32 @@ def open_suite(settings: Settings, *, on_locked: Callable[[TrustError], None] | 
     """Open everything; closed in reverse order when the block ends. ``on_locked`` as of :func:`open_hsm`."""
     with ExitStack() as stack:
         database = stack.enter_context(open_database(settings))
-        if settings.crypto.sm2 == "native":
-            _use_native_sm2(settings.data_dir / "cache")
-        opened = open_hsm(settings.hsm, data_dir=settings.data_dir, database=database, clock=now, on_locked=on_locked)
-        hsm = stack.enter_context(opened)
+        hsm = stack.enter_context(_open_hsm(settings, database, on_locked=on_locked))
         ring = DataKeyRing(hsm.data_keys, FIELD_KEY, now)
         cipher = open_field_cipher(database, hsm, now, versions=ring)
         stack.enter_context(ring.following())
         yield _suite(settings, database, hsm, cipher)
+
+
+@contextmanager
+def open_machines(settings: Settings) -> Iterator[HsmService]:
+    """The machines and nothing else, also when none of them answers or all are drained: for whoever puts them right."""
+    with open_database(settings) as database, _open_hsm(settings, database, anyway=True) as hsm:
+        yield hsm
+
+
+def _open_hsm(
+    settings: Settings,
+    database: Database,
+    *,
+    on_locked: Callable[[TrustError], None] | None = None,
+    anyway: bool = False,
+) -> AbstractContextManager[HsmService]:
+    if settings.crypto.sm2 == "native":
+        _use_native_sm2(settings.data_dir / "cache")
+    return open_hsm(
+        settings.hsm, data_dir=settings.data_dir, database=database, clock=now, on_locked=on_locked, anyway=anyway
+    )
 
 
 def _use_native_sm2(cache_dir: Path) -> None:

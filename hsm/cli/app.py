@@ -30,16 +30,18 @@ def build_cli(
     open_activation: OpenActivation | None = None,
     open_approvals: OpenApprovals | None = None,
     open_grants: OpenGrants | None = None,
+    open_machines: OpenService | None = None,
 ) -> typer.Typer:
     """The commands, over a service that each of them opens and closes.
 
     Those that unlock machines are there when ``open_activation`` is given, which needs no machine; those that agree to
-    acts on CA keys when ``open_approvals`` is; those of the gateway when ``open_grants`` is. All leave with 0, or 1
+    acts on CA keys when ``open_approvals`` is; those of the gateway when ``open_grants`` is. Those that look at
+    machines and put them right take ``open_machines``, which opens whatever state they are in. All leave with 0, or 1
     when a machine is down or a self-test fails.
     """
     app = typer.Typer(help="加密机与密钥 Encryption machines and the keys in them", no_args_is_help=True)
 
-    add_machine_commands(app, open_service)
+    add_machine_commands(app, open_machines or open_service)
     add_key_commands(app, open_service)
     add_approval_commands(app, open_service, open_approvals)
     add_ceremony_commands(app, open_service, open_approvals)

@@ -36,13 +36,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="以 JSON 输出 Print JSON
 def add_machine_commands(app: typer.Typer, open_service: OpenService) -> None:
     """Add the commands to ``app``, over a service that each of them opens and closes.
 
-    ``machines`` leaves with 1 when a machine is down that nobody has taken out.
+    ``machines`` leaves with 1 when a machine is down that nobody has taken out, or when all are taken out.
     """
 
     @app.command(help="逐台探测加密机 Ask every machine, and show which answers.")
     def machines(as_json: AsJson = False) -> None:
         with open_service() as service:
-            states = service.health()
+            states = service.ask_machines()
             conditions = service.operations.status()
         if as_json:
             rows = [_json(state, condition) for state, condition in zip(states, conditions, strict=True)]
@@ -50,7 +50,7 @@ def add_machine_commands(app: typer.Typer, open_service: OpenService) -> None:
         else:
             _print_machines(states, conditions)
         fine = all(state.up or condition.drain for state, condition in zip(states, conditions, strict=True))
-        raise typer.Exit(0 if fine else 1)
+        raise typer.Exit(0 if fine and any(state.up for state in states) else 1)
 
     @app.command(help="退出服务以便维护 Take a machine out for maintenance.")
     def drain(
