@@ -129,11 +129,11 @@ class GatewayService:
         maker = DigestMaker(pair.signature, record.public_key_der or b"")
         prepared = [content if isinstance(content, TrustError) else maker.prepare(content) for content in contents]
         todo = [item for item in prepared if isinstance(item, bytes)]
-        signatures = iter(self._act(application, Operation.SIGN, record, todo, self._signing(record)) if todo else ())
-        results = tuple(
-            item if isinstance(item, TrustError) else signature_from_der(pair.signature, next(signatures), form)
-            for item in prepared
-        )
+        signatures = self._act(application, Operation.SIGN, record, todo, self._signing(record)) if todo else []
+        if form is not SignatureForm.DER:
+            signatures = [signature_from_der(pair.signature, signature, form) for signature in signatures]
+        rest = iter(signatures)
+        results = tuple([next(rest) if isinstance(item, bytes) else item for item in prepared])
         return SignedBatch(key=record.label, algorithm=pair.signature, results=results)
 
     def _signing(self, record: KeyRecord) -> Callable[[Sequence[bytes]], list[bytes]]:

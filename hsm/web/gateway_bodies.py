@@ -93,9 +93,9 @@ class ItemBody(_Body):
     def content(self, *, limit: int) -> Content:
         """The octets. Raises ``MalformedError`` (``hsm.base64``, ``hsm.too-long``)."""
         return Content(
-            message=None if self.message_base64 is None else decode(self.message_base64, limit=limit),
-            digest=None if self.digest_base64 is None else decode(self.digest_base64, limit=limit),
-            identifier=None if self.sm2_id is None else self.sm2_id.encode(),
+            None if self.message_base64 is None else decode(self.message_base64, limit=limit),
+            None if self.digest_base64 is None else decode(self.digest_base64, limit=limit),
+            None if self.sm2_id is None else self.sm2_id.encode(),
         )
 
 
