@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from trustcore.errors import TrustError
 
@@ -17,7 +18,7 @@ class Bookkeeper:
     """A thread that calls ``writers`` every few seconds, and once more when it is closed.
 
     It starts at the first :meth:`wake`, so a process that uses no key has no such thread. A writer that meets a
-    database that does not answer keeps what it has and is called again. ``at_end`` is called last of all.
+    database that does not answer, or refuses, keeps what it has and is called again. ``at_end`` is called last of all.
     """
 
     def __init__(
@@ -68,3 +69,5 @@ def _try(writer: Callable[[], None]) -> None:
         writer()
     except TrustError as error:
         _log.warning("hsm.bookkeeping.delayed", code=error.code)
+    except SQLAlchemyError as error:
+        _log.error("hsm.bookkeeping.failed", exc_info=error)

@@ -94,6 +94,7 @@ class KeyCertificates:
         now = self._clock()
         fingerprint = certificate.fingerprint_sha256
         with self._database.transaction() as session:
+            store.key_record(session, label, lock=True)  # another process may have met the same certificate
             if store.link_certificate(session, label, fingerprint=fingerprint, certificate_der=certificate_der, at=now):
                 audit.record(
                     session, at=now, actor=actor, action="hsm.key.certificate-linked", subject=record.uri,

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from hsm.core.approvals import ApprovalAct, ApprovalState
 from hsm.core.lifecycle import KeyState
 from hsm.keys.approvals import Approvals
+from hsm.keys.certificates import KeyCertificates
 from hsm.keys.envelope import DataKeys
 from hsm.keys.register import KeyRegister
 from hsm.keys.usage import UsageMeter
@@ -20,6 +22,8 @@ from hsm.settings import HsmSettings
 from hsm.store import keys as store
 from hsm.store.keys import KeyFilter, NewKey
 from trustapp import schema
+from trustcore.audit import AuditRow
+from trustcore.crypto.software import SoftwareKeys
 from trustcore.database import Database
 from trustcore.errors import ConflictError, MalformedError, RejectedError
 from trustcore.protection import DataKey
@@ -27,6 +31,7 @@ from trustcore.signing import KeyPurpose
 
 from support.postgres import PostgresMissingError, postgres_server
 from support.threads import at_once
+from support.x509_workshop import Workshop
 
 pytestmark = pytest.mark.postgres
 
@@ -158,6 +163,27 @@ def test_the_data_key_from_before_versions_is_adopted_once(
                 )
             fresh = [DataKeys(database, service, clock=lambda: now) for _ in range(4)]
             assert at_once(4, lambda i, n=name, f=fresh: f[i]._adopt(n)) == [1] * 4
+
+
+def test_processes_that_meet_the_same_certificate_link_it_once(
+    database: Database, now: datetime, software_keys: SoftwareKeys
+) -> None:
+    certificate = Workshop(software_keys).ca("root").certificate
+    for number in range(10):
+        label = f"key-{number}"
+        with database.transaction() as session:
+            store.request(session, NewKey(label=label, algorithm="sm2"), key_id=b"", uri=label, at=now, host="here")
+            store.finish(session, label, public_key_der=certificate.public_key_der, machines=["machine-1"], at=now)
+        kept = [
+            KeyCertificates(database, KeyRegister(database), clock=lambda: now, wake=lambda: None) for _ in range(4)
+        ]
+        for certificates in kept:
+            certificates.note(label, certificate.der)
+        at_once(4, lambda i, kept=kept: kept[i].write())
+        assert kept[0].of(label) == (certificate.der,)
+        with database.transaction() as session:
+            rows = session.scalars(select(AuditRow).where(AuditRow.subject == label)).all()
+        assert len(rows) == 1
 
 
 def test_what_the_database_cannot_hold_is_refused_as_the_callers_mistake(database: Database) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from hsm.core.events import EventKind
 from hsm.core.lifecycle import KeyState
@@ -284,3 +285,17 @@ def away(database: Database) -> Iterator[None]:
     yield
     with database.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE hsm_key_away RENAME TO hsm_key")
+
+
+def test_a_book_that_the_database_refuses_does_not_end_the_others() -> None:
+    written = threading.Event()
+
+    def refused() -> None:
+        raise IntegrityError("INSERT", None, ValueError("twice"))
+
+    keeper = Bookkeeper((refused, written.set), at_end=lambda: None, every_seconds=0.01)
+    keeper.wake()
+    for _ in range(2):
+        assert written.wait(10)
+        written.clear()
+    keeper.close()
