@@ -2,15 +2,17 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from platform import node
+from typing import Any
 
 import structlog
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from hsm.core.fleet import ErrorReport, KeyReport, MachineCounts, MachineReport, Overview, ProcessReport, overview
+from hsm.core.meters import LATENCY_BOUNDS
 from hsm.pool import Pool
 from hsm.pool.snapshot import MachineNumbers, PoolSnapshot
 from hsm.store import fleet as store
@@ -66,7 +68,7 @@ class Fleet:
         own = self.own_report()
         with self._database.transaction() as session:
             rows = store.reports_since(session, own.at - _LIVE)
-        others = [report for report in map(_REPORT.validate_python, rows) if report.process != own.process]
+        others = [report for report in map(_read, rows) if report is not None and report.process != own.process]
         return (own, *others)
 
     def overview(self) -> Overview:
@@ -98,6 +100,16 @@ class Fleet:
                 self.withdraw()
             except TrustError as error:
                 _log.warning("hsm.report-not-removed", code=error.code)
+
+
+def _read(row: Mapping[str, Any]) -> ProcessReport | None:
+    """A report; ``None`` for that of a process of another release, which may run beside this one for a while."""
+    try:
+        report = _REPORT.validate_python(row)
+    except ValidationError:
+        return None
+    fits = all(len(machine.latency_counts) == len(LATENCY_BOUNDS) + 1 for machine in report.machines)
+    return report if fits else None
 
 
 def _report(snapshot: PoolSnapshot, process: str, now: datetime) -> ProcessReport:

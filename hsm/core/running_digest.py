@@ -21,6 +21,8 @@ _MASK = 0xFFFFFFFF
 _BLOCK = 64
 _VERSION = 1
 _HEADER = 1 + 32 + 8
+_LONGEST = 2**60
+"""In bytes; the padding writes the length in bits in eight bytes (§5.2), and packets may still follow."""
 
 
 def _rotate(word: int, count: int) -> int:
@@ -75,7 +77,7 @@ class RunningDigest:
         if len(state) < _HEADER or state[0] != _VERSION:
             raise error
         length = int.from_bytes(state[33:_HEADER], "big")
-        if len(state) != _HEADER + length % _BLOCK:
+        if length > _LONGEST or len(state) != _HEADER + length % _BLOCK:
             raise error
         return cls(words=unpack(">8I", state[1:33]), length=length, rest=state[_HEADER:])
 

@@ -225,7 +225,7 @@ class Gateway:
         self._context = context
         self._local = threading.local()
         self._lock = threading.Lock()
-        self._idle: dict[str, list[http.client.HTTPConnection]] = {}
+        self._idle: dict[tuple[str, str], list[http.client.HTTPConnection]] = {}
         self._closed = False
         self._token_lock = threading.Lock()
         self._token = token
@@ -569,7 +569,7 @@ class Gateway:
     def _connection(self, address: SplitResult, *, fresh: bool) -> tuple[http.client.HTTPConnection, bool]:
         """A connection that nobody else uses, and whether it was kept from an earlier request."""
         with self._lock:
-            idle = self._idle.get(address.netloc)
+            idle = self._idle.get(address[:2])
             if idle and not fresh:
                 return idle.pop(), True
         host = address.hostname or ""
@@ -580,7 +580,7 @@ class Gateway:
 
     def _keep(self, address: SplitResult, connection: http.client.HTTPConnection, *, reusable: bool) -> None:
         with self._lock:
-            idle = self._idle.setdefault(address.netloc, [])
+            idle = self._idle.setdefault(address[:2], [])
             if reusable and not self._closed and len(idle) < _KEPT:
                 idle.append(connection)
                 return
@@ -612,7 +612,7 @@ def _read(answer: http.client.HTTPResponse, content: bytes) -> Json:
 
 def _retry_after(answer: http.client.HTTPResponse) -> float | None:
     value = answer.getheader("Retry-After", "")
-    return float(value) if value.isdigit() else None
+    return float(value) if value.isascii() and value.isdigit() else None
 
 
 def _signature(answer: Json, item: Json) -> Signature | GatewayError:

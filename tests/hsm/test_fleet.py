@@ -17,6 +17,7 @@ from hsm.fleet import Fleet
 from hsm.machine import Machine, SessionCounts
 from hsm.metrics import MachineCollector
 from hsm.pool import Pool
+from hsm.store import fleet as store
 from trustcore.database import Database
 
 
@@ -178,6 +179,20 @@ def test_a_process_that_was_killed_is_forgotten(
     two.publish()
     later = Fleet(database, one._pool, lambda: now + timedelta(seconds=21), process="a/1")
     assert len(later.overview().processes) == 1
+
+
+def test_a_report_of_another_release_is_left_out(
+    fleets: Callable[[str], Fleet], database: Database, now: datetime
+) -> None:
+    one, two = fleets("a/1"), fleets("a/2")
+    two.publish()
+    with database.transaction() as session:
+        good = store.reports_since(session, now - timedelta(seconds=1))[0]
+    shorter = {**good, "machines": [{**good["machines"][0], "latency_counts": [1, 2]}]}
+    for report in ({}, {**good, "machines": [{"name": "machine-1"}]}, shorter):
+        with database.transaction() as session:
+            store.put(session, process="a/2", at=now, report=report)
+        assert one.overview().processes == ("a/1",)
 
 
 def test_prometheus_gets_every_number_by_machine_and_process(now: datetime) -> None:

@@ -30,6 +30,7 @@ def test_the_example_of_the_standard_comes_out() -> None:
 
 def test_a_state_that_is_none_is_refused() -> None:
     state = RunningDigest().update(b"abc").state
-    for wrong in (state[:-1], state + b"x", b"\x02" + state[1:], b""):
+    endless = state[:33] + (2**64 - 61).to_bytes(8, "big") + state[41:]
+    for wrong in (state[:-1], state + b"x", b"\x02" + state[1:], b"", endless):
         with pytest.raises(MalformedError):
             RunningDigest.from_state(wrong)

@@ -1,6 +1,7 @@
 """The SDK as a business system has it: one file, a bare interpreter, a server on the loopback address."""
 
 import ast
+import http.client
 import json
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from fastapi import FastAPI
@@ -191,6 +193,15 @@ def test_addresses_and_arguments_that_cannot_be_meant_are_refused() -> None:
     for wrong in (lambda: gateway.sign("k"), lambda: gateway.verify(b"", b""), lambda: gateway.sign_many("k")):
         with pytest.raises(ValueError, match="give"):
             wrong()
+
+
+def test_a_connection_in_the_clear_never_serves_a_request_for_tls() -> None:
+    gateway = sdk.Gateway("https://trust.example/hsm", token_url="http://trust.example/token", client_id="a")
+    clear = http.client.HTTPConnection("trust.example")
+    gateway._keep(urlsplit("http://trust.example/token"), clear, reusable=True)
+    made, _ = gateway._connection(urlsplit("https://trust.example/hsm"), fresh=False)
+    assert isinstance(made, http.client.HTTPSConnection)
+    assert gateway._connection(urlsplit("http://trust.example/token"), fresh=False) == (clear, True)
 
 
 def test_the_file_is_python_3_8_and_needs_nothing_but_the_standard_library() -> None:
