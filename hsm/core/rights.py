@@ -24,6 +24,8 @@ _BY_LABEL_ONLY = frozenset({KeyPurpose.CA, KeyPurpose.AUDIT})
 _LITERALS = 3
 """A pattern needs that many characters that are no ``*``, so that nobody is given everything by accident."""
 _PATTERN_LIMIT = 100
+_SLACK_SECONDS = 60
+"""How far the clock of another server may be ahead. What is written of a later second is of a clock that was wrong."""
 
 
 class Operation(StrEnum):
@@ -174,10 +176,11 @@ def charge(grant: Grant, usage: Usage, count: int, now: datetime) -> Usage:
         MalformedError: ``hsm.quota.batch`` when so many are never allowed at once.
     """
     second, day = int(now.timestamp()), now.astimezone(UTC).date()
+    is_counting = second <= usage.second <= second + _SLACK_SECONDS
     current = replace(
         usage,
-        second=max(second, usage.second),
-        in_second=usage.in_second if usage.second >= second else 0,
+        second=usage.second if is_counting else second,
+        in_second=usage.in_second if is_counting else 0,
         day=day,
         in_day=usage.in_day if usage.day == day else 0,
     )

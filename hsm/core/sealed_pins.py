@@ -71,7 +71,7 @@ class SealedPins:
                 check=bytes.fromhex(content["check"]),
                 pins={str(name): bytes.fromhex(sealed) for name, sealed in dict(content["pins"]).items()},
             )
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise MalformedError(
                 "The file of the encrypted PINs is damaged; restore it from the backup, or share the PINs anew.",
                 code="hsm.activation.file",

@@ -111,6 +111,12 @@ def test_a_damaged_file_opens_nothing_else(at: int, octet: int) -> None:
     assert pins == PINS
 
 
+def test_a_number_without_end_in_the_file_is_refused() -> None:
+    sealed, _ = sealed_and_shares()
+    with pytest.raises(MalformedError):
+        SealedPins.from_bytes(sealed.to_bytes().replace(b'"threshold": 2', b'"threshold": Infinity'))
+
+
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"null", b"\xff", b'{"form": 1}', b"[" * 100_000])
 def test_what_is_no_file_of_pins_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedError) as caught:

@@ -152,6 +152,13 @@ def test_quotas_fill_up_and_start_again_with_the_next_second_and_day() -> None:
     assert charge(limited, used, 1, midnight).in_day == 1
 
 
+def test_a_clock_that_was_years_ahead_for_a_moment_closes_no_grant() -> None:
+    limited = grant(per_second=2)
+    ahead = charge(limited, Usage(), 2, NOW + timedelta(days=3650))
+    now = charge(limited, ahead, 1, NOW)
+    assert (now.second, now.in_second) == (int(NOW.timestamp()), 1)
+
+
 def test_a_clock_that_goes_back_opens_no_quota_again() -> None:
     limited = grant(per_second=1)
     used = charge(limited, Usage(), 1, NOW)
