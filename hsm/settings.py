@@ -185,7 +185,8 @@ class HsmSettings(Section):
     given or empty: yes, unless all machines are software machines."""
 
     three_persons: bool = False
-    """Whether the one who asks for such an act cannot be one of the two who agree."""
+    """Whether the one who asks for such an act cannot be one of the two who agree. Where nobody knows which person
+    asks, as at the command line, three have to agree then."""
 
     @property
     def wants_four_eyes(self) -> bool:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hsm.core.approvals import PERSONS_NEEDED, Approval, ApprovalAct, ApprovalState
+from hsm.core.approvals import Approval, ApprovalAct, ApprovalState
 from hsm.ports import Persons
 from hsm.service import HsmService
 from trustcore.console import printable
@@ -109,7 +109,7 @@ def _print(found: Sequence[Approval], now: datetime) -> None:
         agreed = ", ".join(consent.person for consent in item.consents)
         table.add_row(
             item.id, _ACTS[item.act], escape(item.subject), escape(item.requested_by),
-            f"{len(item.consents)}/{PERSONS_NEEDED} {escape(agreed)}", _STATES[item.state(now)],
+            f"{len(item.consents)}/{item.needed} {escape(agreed)}", _STATES[item.state(now)],
             f"{item.expires_at:%Y-%m-%d %H:%M}",
         )  # fmt: skip
     Console().print(table)

@@ -19,6 +19,7 @@ __all__ = [
     "ApprovalAct",
     "ApprovalState",
     "Consent",
+    "asked_by",
     "check_open",
     "check_person",
     "check_vote",
@@ -26,6 +27,8 @@ __all__ = [
 ]
 
 PERSONS_NEEDED = 2
+_PERSONS = "persons"
+"""Parameter of a request that more persons have to agree to."""
 _PERSON = "user:"
 _ABANDONED_AFTER = timedelta(minutes=5)
 """An act that another host began and has not finished by then may be taken up by this one."""
@@ -83,6 +86,11 @@ class Approval:
     reserved_by: str | None = None
     executed_at: datetime | None = None
 
+    @property
+    def needed(self) -> int:
+        """How many persons have to agree."""
+        return int(self.parameters.get(_PERSONS, PERSONS_NEEDED))
+
     def state(self, now: datetime) -> ApprovalState:
         """Where it is at ``now``. What began in time may end later."""
         if self.executed_at is not None:
@@ -93,7 +101,7 @@ class Approval:
             return ApprovalState.BEGUN
         if now >= self.expires_at:
             return ApprovalState.EXPIRED
-        return ApprovalState.APPROVED if len(self.consents) >= PERSONS_NEEDED else ApprovalState.PENDING
+        return ApprovalState.APPROVED if len(self.consents) >= self.needed else ApprovalState.PENDING
 
     def may_begin(self, now: datetime, host: str) -> bool:
         """Whether ``host`` may begin the act, or take it up again where a crash cut it off."""
@@ -102,6 +110,16 @@ class Approval:
             assert self.reserved_at is not None
             return self.reserved_by == host or now - self.reserved_at >= _ABANDONED_AFTER
         return state is ApprovalState.APPROVED
+
+
+def asked_by(actor: str, parameters: Mapping[str, str], *, three_persons: bool) -> dict[str, str]:
+    """The parameters of a request by this actor.
+
+    Where three persons are wanted and nobody knows which person asks (a command, a program), three have to agree: one
+    of them may be the one who asked.
+    """
+    unknown = three_persons and not actor.startswith(_PERSON)
+    return {**parameters, _PERSONS: str(PERSONS_NEEDED + 1)} if unknown else dict(parameters)
 
 
 def parameters_digest(act: ApprovalAct, subject: str, parameters: Mapping[str, str]) -> bytes:

@@ -10,6 +10,7 @@ from hsm.core.approvals import (
     Approval,
     ApprovalAct,
     ApprovalState,
+    asked_by,
     check_open,
     check_person,
     check_vote,
@@ -25,6 +26,7 @@ __all__ = ["Approvals"]
 
 _ID_BYTES = 8
 _OPEN_FOR = timedelta(days=7)
+_COUNTS = {2: "Two", 3: "Three"}
 
 
 class Approvals:
@@ -60,6 +62,7 @@ class Approvals:
     def request(self, act: ApprovalAct, subject: str, parameters: Mapping[str, str], *, actor: str) -> Approval:
         """Ask for an approval; the open request when the same was asked for before."""
         now = self._clock()
+        parameters = asked_by(actor, parameters, three_persons=self._three_persons)
         digest = parameters_digest(act, subject, parameters)
         identifier = self._random(_ID_BYTES).hex()
         with self._database.transaction() as session:
@@ -70,7 +73,7 @@ class Approvals:
                 id=identifier,
                 act=act,
                 subject=subject,
-                parameters=dict(parameters),
+                parameters=parameters,
                 requested_by=actor,
                 requested_at=now,
                 expires_at=now + _OPEN_FOR,
@@ -122,7 +125,7 @@ class Approvals:
         if not self.four_eyes or purpose is not KeyPurpose.CA:
             return None
         now = self._clock()
-        digest = parameters_digest(act, subject, parameters)
+        digest = parameters_digest(act, subject, asked_by(actor, parameters, three_persons=self._three_persons))
         with self._database.transaction() as session:
             known = store.find(session, digest)
         for approval in known:
@@ -132,7 +135,8 @@ class Approvals:
             raise _in_use(subject)
         approval = self.request(act, subject, parameters, actor=actor)
         raise RejectedError(
-            f"Two persons have to agree before the CA key {subject} can undergo this ({act}): “xinyin hsm approve "
+            f"{_COUNTS[approval.needed]} persons have to agree before the CA key {subject} can undergo this ({act}): "
+            "“xinyin hsm approve "
             f"{approval.id}”, each of them; then give the same command again.",
             code="hsm.approval.needed", request=approval.id, label=subject, act=act.value,
         )  # fmt: skip

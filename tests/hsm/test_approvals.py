@@ -180,6 +180,21 @@ def test_who_may_not_agree_is_refused(four_eyes: OpenHsm) -> None:
             service.approve("nothing", LI)
 
 
+@pytest.mark.parametrize("actor", ["system", "cli:wang", "client:office"])
+def test_of_three_persons_none_hides_behind_a_command(four_eyes: OpenHsm, actor: str) -> None:
+    with four_eyes(three_persons=True) as service:
+
+        def make() -> object:
+            return service.make(CA_KEY, actor=actor)
+
+        request = requested(service, make)
+        agree(service, request, WANG, LI)
+        assert service.approval(request).state(service.now()) is ApprovalState.PENDING
+        assert requested(service, make) == request
+        agree(service, request, ZHAO)
+        make()
+
+
 def test_an_act_that_was_cut_off_is_finished_under_the_same_approval(
     four_eyes: OpenHsm, faults: Path, database: Database
 ) -> None:
