@@ -24,6 +24,7 @@ from trustcore.signing import KeyPurpose, Signer, ensure_key
 __all__ = ["add_maintenance"]
 
 _AUDIT_KEY = "xinyin-audit"
+_LAST_ROW = 2**63 - 1
 
 
 def add_maintenance(
@@ -92,7 +93,9 @@ def _add_audit(app: typer.Typer, open_suite: Callable[[], AbstractContextManager
     @app.command("list")
     def list_rows(
         limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
-        before: Annotated[int | None, typer.Option(help="Number of the last row of the page before.")] = None,
+        before: Annotated[
+            int | None, typer.Option(min=1, max=_LAST_ROW, help="Number of the last row of the page before.")
+        ] = None,
     ) -> None:
         """列出审计记录。 Print rows as JSON lines, newest first."""
         with open_suite() as suite, suite.database.transaction() as session:

@@ -70,6 +70,8 @@ def add_activation_commands(app: typer.Typer, open_activation: OpenActivation) -
             typer.echo(
                 f"{sealed.threshold}/{sealed.shares}  {sealed.set_id.hex()}  {sealed.made_at:%Y-%m-%d %H:%M:%S} UTC"
             )
+        if not found.machines:
+            typer.echo("没有加密机使用份额激活 No machine's PIN is shared (pin_shares in the settings)")
         for name in found.machines:
             typer.echo(f"{name}: {'已激活 active' if name in found.active else '未激活 not active'}")
 

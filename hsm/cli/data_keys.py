@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hsm.service import HsmService
+from trustcore.errors import NotFoundError
 from trustcore.protection import FIELD_KEY
 
 __all__ = ["add_data_key_commands"]
@@ -50,11 +51,21 @@ def add_data_key_commands(app: typer.Typer, open_service: OpenService) -> None:
     @keys.command(help="新数据改用新版本 Make a new version for new data; earlier ones go on to open theirs.")
     def rotate(name: Name = FIELD_KEY) -> None:
         with open_service() as service:
+            _check_known(service, name)
             version = service.data_keys.rotate(name, actor=getpass.getuser())
         typer.echo(f"{name}: {version}")
 
     @keys.command(help="更换外层密钥 Bring all versions under a fresh key of the machines.")
     def rewrap(name: Name = FIELD_KEY) -> None:
         with open_service() as service:
+            _check_known(service, name)
             count = service.data_keys.rewrap(name, actor=getpass.getuser())
         typer.echo(f"{name}: {count}")
+
+
+def _check_known(service: HsmService, name: str) -> None:
+    """Let pass a key that is there: a slip of the pen makes none."""
+    known = {version.name for version in service.data_keys.versions()}
+    if name not in known:
+        there = ", ".join(sorted(known)) or "none"
+        raise NotFoundError(f"There is no data key {name}; there are: {there}.", code="hsm.data-key.not-found")

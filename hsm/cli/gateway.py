@@ -22,6 +22,7 @@ __all__ = ["OpenGrants", "build_gateway_cli"]
 
 _ACTOR = "cli"
 _PAGE = 200
+_LAST_GRANT = 2**63 - 1
 
 OpenGrants = Callable[[], AbstractContextManager[Grants]]
 AsJson = Annotated[bool, typer.Option("--json", help="以 JSON 输出 Print JSON.")]
@@ -62,7 +63,9 @@ def _add_grants(app: typer.Typer, open_grants: OpenGrants) -> None:
             typer.echo(made.grant.id)
 
     @app.command(help="撤销授权 Take a grant back, at once.")
-    def revoke(number: Annotated[int, typer.Argument(help="授权编号 Number of the grant.")]) -> None:
+    def revoke(
+        number: Annotated[int, typer.Argument(min=1, max=_LAST_GRANT, help="授权编号 Number of the grant.")],
+    ) -> None:
         with open_grants() as grants:
             grants.revoke(number, actor=_ACTOR)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -27,6 +28,7 @@ from trustcore.x509.certificate import Certificate, decode_pem, encode_pem, load
 __all__ = ["add_key_commands", "command_line_actor", "key_json"]
 
 _PAGE = 200
+_LABEL_WIDTH = 40
 _STATES = {
     KeyState.GENERATED: "未启用 generated",
     KeyState.ACTIVE: "[green]启用 active[/]",
@@ -309,26 +311,27 @@ def _uses(key: KeyStatus) -> str:
     return str(key.used) if key.usage_limit is None else f"{key.used} / {key.usage_limit}"
 
 
-def _held(key: KeyStatus) -> str:
-    held = escape(", ".join(key.machines))
-    if key.missing:
-        held += f" [yellow]({escape(', '.join(key.missing))} 待补 to follow)[/]"
-    return held
+def _held(key: KeyStatus, separator: str = ", ") -> str:
+    held = [escape(name) for name in key.machines]
+    held += [f"[yellow]{escape(name)} (待补 to follow)[/]" for name in key.missing]
+    return separator.join(held)
 
 
 def _print_keys(found: Sequence[KeyStatus]) -> None:
     table = Table(title=f"密钥 Keys: {len(found)}", title_justify="left")
-    for heading in (
-        "标签 Label", "算法 Algorithm", "用途 Purpose", "状态 State", "次数 Used", "加密机 Machines",
-        "创建 Created (UTC)",
-    ):  # fmt: skip
+    # Labels are copied into other commands, so those of usual length stay in one piece.
+    width = min(_LABEL_WIDTH, max((cell_len(key.label) for key in found), default=0))
+    table.add_column("密钥 Key", min_width=width, overflow="fold")
+    for heading in ("状态 State\n次数 Used", "加密机\nMachines", "创建\nCreated (UTC)"):
         table.add_column(heading, overflow="fold")
     for key in found:
         name = escape(key.label) if key.title is None else f"{escape(key.label)}\n{escape(key.title)}"
         table.add_row(
-            name, key.algorithm.value, _PURPOSES[key.purpose], _STATES[key.state], _uses(key), _held(key),
+            f"{name}\n[dim]{key.algorithm.value}, {_PURPOSES[key.purpose]}[/]",
+            f"{_STATES[key.state]}\n{_uses(key)}",
+            _held(key, "\n"),
             f"{key.created_at:%Y-%m-%d %H:%M:%S}",
-        )  # fmt: skip
+        )
     Console().print(table)
 
 

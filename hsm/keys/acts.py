@@ -14,6 +14,7 @@ from hsm.core.approvals import ApprovalAct
 from hsm.core.lifecycle import MOST_USES, Act, KeyState, next_state
 from hsm.errors import MachineDownError
 from hsm.keys.approvals import Approvals
+from hsm.keys.making import check_title
 from hsm.keys.register import KeyRegister
 from hsm.pool import Pool
 from hsm.store import keys as store
@@ -30,7 +31,6 @@ __all__ = ["KeyActs"]
 _SYSTEM = "system"
 _PAST = {Act.ACTIVATE: "activated", Act.SUSPEND: "suspended", Act.RETIRE: "retired", Act.DESTROY: "destroyed"}
 _RESULTS = {Act.ACTIVATE: KeyState.ACTIVE, Act.SUSPEND: KeyState.SUSPENDED, Act.RETIRE: KeyState.RETIRED}
-_TITLE_LIMIT = 200
 
 
 class KeyActs:
@@ -126,8 +126,7 @@ class KeyActs:
 
     def rename(self, label: str, title: str | None, *, actor: str) -> KeyRecord:
         """Say what people call a key. Its label and URI stay, because others refer to them."""
-        if title is not None and (not 1 <= len(title) <= _TITLE_LIMIT or not title.isprintable()):
-            raise MalformedError(f"A title has 1 to {_TITLE_LIMIT} printable characters.", code="hsm.key.title")
+        check_title(title)
         with self._database.transaction() as session:
             _existing(session, label)
             record = store.set_title(session, label, title)

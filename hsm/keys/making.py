@@ -49,6 +49,7 @@ Place = Callable[[KeyRecord, bool], tuple[KeyRecord, list[str]]]
 """Puts a key that was requested, perhaps by an attempt that died, into a machine: its record with the public key, and
 the machines that hold it."""
 
+_TITLE_LIMIT = 200
 _ABANDONED_AFTER = timedelta(minutes=5)
 
 
@@ -246,8 +247,9 @@ def approved_parameters(new: NewKey) -> dict[str, str]:
 def check_new(new: NewKey) -> None:
     """Let pass a key that could be used.
 
-    Raises ``MalformedError``: ``hsm.key.label``, ``hsm.key.algorithm``, ``hsm.key.bounds``.
+    Raises ``MalformedError``: ``hsm.key.label``, ``hsm.key.title``, ``hsm.key.algorithm``, ``hsm.key.bounds``.
     """
+    check_title(new.title)
     if new.label.startswith(WRAPPING_LABEL):
         raise MalformedError(
             f"Labels that begin with {WRAPPING_LABEL} are those of the keys that keys travel under.",
@@ -264,6 +266,12 @@ def check_new(new: NewKey) -> None:
         raise MalformedError(
             f"No use of the key would lie inside its bounds; a limit is 1 to {MOST_USES:,}.", code="hsm.key.bounds"
         )
+
+
+def check_title(title: str | None) -> None:
+    """Let pass what people may call a key. Raises ``MalformedError`` (``hsm.key.title``)."""
+    if title is not None and (not 1 <= len(title) <= _TITLE_LIMIT or not title.isprintable()):
+        raise MalformedError(f"A title has 1 to {_TITLE_LIMIT} printable characters.", code="hsm.key.title")
 
 
 def _uri(new: NewKey) -> str:

@@ -328,3 +328,6 @@ def test_commands_list_rotate_and_rewrap(open_machines: OpenHsm, service: HsmSer
     assert [(row["version"], row["current"]) for row in rows] == [(1, False), (2, True)]
     assert {row["key_uri"] for row in rows}.isdisjoint({first["key_uri"]})
     assert FIELD_KEY[:12] in done("list")
+    for command in ("rotate", "rewrap"):
+        assert isinstance(CliRunner().invoke(app, ["data-keys", command, "slip"]).exception, NotFoundError)
+    assert "slip" not in done("list", "--json")

@@ -148,6 +148,7 @@ def test_the_commands_do_the_same(
     (grant,) = json.loads(run("grants", "--json"))
     assert (str(grant["id"]), grant["not_after"], grant["per_day"]) == (number, "2031-01-01T00:00:00Z", 9)
     assert "letters" in run("grants")
+    assert CliRunner().invoke(app, ["revoke", "9" * 30]).exit_code == 2
     run("revoke", number)
     assert json.loads(run("grants", "--json"))[0]["revoked_at"] is not None
     assert json.loads(run("usage", "--json", "--first", "2030-01-01", "--last", "2030-01-31")) == []

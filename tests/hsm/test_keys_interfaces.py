@@ -23,7 +23,7 @@ from hsm.web.api import create_api
 from trustcore.crypto import verify
 from trustcore.crypto.algorithms import KeyAlgorithm
 from trustcore.database import Database
-from trustcore.errors import TrustError, UnauthenticatedError
+from trustcore.errors import MalformedError, TrustError, UnauthenticatedError
 from trustcore.signing import KeyPurpose
 from trustcore.web.auth import Principal
 
@@ -194,6 +194,11 @@ def test_the_command_line_keeps_keys(open_machines: OpenHsm, tmp_path: Path) -> 
     assert "销毁 destroyed" in run(app, ["key", "destroy", "key"], input="key\n").output
     assert "destroyed" in run(app, ["key", "show", "key"]).output
     assert run(app, ["key", "generate", "other", "--algorithm", "des"]).exit_code == 2
+    for title in ("", "长" * 201, "\x1b[31m"):
+        assert isinstance(run(app, ["key", "generate", "other", "--title", title]).exception, MalformedError)
+    label = "seal-4201140000018-F95A0C0E-rsa"
+    run(app, ["key", "generate", label])
+    assert label in run(app, ["keys"], env={"COLUMNS": "80"}).output, "it can be copied from a narrow terminal"
     pem = run(app, ["key", "import-begin", "imported"])
     assert pem.stdout.startswith("-----BEGIN PUBLIC KEY-----")
     transport = serialization.load_pem_public_key(pem.stdout.encode())
