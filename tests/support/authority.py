@@ -103,7 +103,7 @@ class FrailKeys(SoftwareKeys):
     def copy(self) -> "FrailKeys":
         """The same keys, to which others can be added."""
         other = FrailKeys()
-        other._keys = dict(self._keys)
+        other._keys, other._purposes = dict(self._keys), dict(self._purposes)
         return other
 
 
