@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -28,7 +27,6 @@ from trustcore.x509.certificate import Certificate, decode_pem, encode_pem, load
 __all__ = ["add_key_commands", "command_line_actor", "key_json"]
 
 _PAGE = 200
-_LABEL_WIDTH = 40
 _STATES = {
     KeyState.GENERATED: "未启用 generated",
     KeyState.ACTIVE: "[green]启用 active[/]",
@@ -319,10 +317,8 @@ def _held(key: KeyStatus, separator: str = ", ") -> str:
 
 def _print_keys(found: Sequence[KeyStatus]) -> None:
     table = Table(title=f"密钥 Keys: {len(found)}", title_justify="left")
-    # Labels are copied into other commands, so those of usual length stay in one piece.
-    width = min(_LABEL_WIDTH, max((cell_len(key.label) for key in found), default=0))
-    table.add_column("密钥 Key", min_width=width, overflow="fold")
-    for heading in ("状态 State\n次数 Used", "加密机\nMachines", "创建\nCreated (UTC)"):
+    # Few narrow columns: labels are copied into other commands, so they stay in one piece on 80 columns.
+    for heading in ("密钥 Key", "状态 State\n次数 Used", "加密机\nMachines", "创建\nCreated (UTC)"):
         table.add_column(heading, overflow="fold")
     for key in found:
         name = escape(key.label) if key.title is None else f"{escape(key.label)}\n{escape(key.title)}"
@@ -330,7 +326,7 @@ def _print_keys(found: Sequence[KeyStatus]) -> None:
             f"{name}\n[dim]{key.algorithm.value}, {_PURPOSES[key.purpose]}[/]",
             f"{_STATES[key.state]}\n{_uses(key)}",
             _held(key, "\n"),
-            f"{key.created_at:%Y-%m-%d %H:%M:%S}",
+            f"{key.created_at:%Y-%m-%d\n%H:%M:%S}",
         )
     Console().print(table)
 
