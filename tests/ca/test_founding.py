@@ -12,6 +12,7 @@ from trustcore import audit
 from trustcore.crypto.algorithms import DigestAlgorithm, KeyAlgorithm
 from trustcore.errors import BusyError, ConflictError, NotFoundError, RejectedError
 from trustcore.report import Verdict
+from trustcore.signing import KeyPurpose
 from trustcore.x509.certificate import Certificate
 from trustcore.x509.cms import SignedData
 from trustcore.x509.crl import Crl, RevocationReason
@@ -108,7 +109,7 @@ def test_founding_while_no_machine_serves_can_be_repeated(empty_office: Office) 
 
 def test_processes_that_found_at_once_agree(empty_office: Office) -> None:
     office = empty_office
-    office.keys.generate("ca-sm2-root", KeyAlgorithm.SM2)
+    office.keys.generate("ca-sm2-root", KeyAlgorithm.SM2, purpose=KeyPurpose.CA)
     office.keys.generate("ocsp-responder-sm2-root", KeyAlgorithm.SM2)
     services = [office.another_process() for _ in range(4)]
     subject = DistinguishedName.of({"C": "CN", "CN": "根"})
@@ -122,6 +123,14 @@ def test_processes_that_found_at_once_agree(empty_office: Office) -> None:
     assert len(set(at_once(4, found))) == 1
     with office.database.transaction() as session:
         assert audit.verify_chain(session).verdict is Verdict.VALID
+
+
+def test_an_authority_is_not_founded_on_a_key_that_was_made_for_something_else(empty_office: Office) -> None:
+    empty_office.keys.generate("ca-sm2-root", KeyAlgorithm.SM2)
+    with pytest.raises(RejectedError) as caught:
+        empty_office.found("sm2-root")
+    assert caught.value.code == "hsm.key.purpose"
+    assert empty_office.service.authorities() == ()
 
 
 def test_a_delegate_gets_a_new_certificate_when_its_end_is_near(office: Office) -> None:
