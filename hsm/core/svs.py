@@ -1,7 +1,7 @@
 """Numbers and names of the signature server operations (签名验签服务器, GM/T 0029-2014, GB/T 38629-2020).
 
 The text of the standard is not freely available. Operations, parameters and response codes are those that published
-clients and servers of several makers agree on; ``docs/gateway.md`` says which part is whose.
+clients and servers of several makers agree on, but for ``PARAMETER``; ``docs/gateway.md`` says which part is whose.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,6 +36,7 @@ class SvsCode(IntEnum):
     DATA_FORMAT = 0x0400000D
     INTERNAL = 0x0400000E
     PARAMETER = 0x04000010
+    """A parameter is missing or wrong. Ours: published lists agree up to 0x0400000E only."""
 
 
 class SvsError(Exception):
