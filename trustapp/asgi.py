@@ -4,6 +4,7 @@
 machines itself (a PKCS#11 library does not survive a fork).
 """
 
+import gc
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -55,7 +56,11 @@ def build() -> FastAPI:
     stack.enter_context(housekeeping.running(suite))
     stack.enter_context(suite.hsm.operations.fleet.reporting())
     only = tuple(filter(None, os.environ.get(_ONLY_VARIABLE, "").split(",")))
-    return create_app(suite, only=only or SERVICES, on_close=stack.close)
+    app = create_app(suite, only=only or SERVICES, on_close=stack.close)
+    # What was made until here lives as long as the process: full collections need not look at it while callers wait.
+    gc.collect()
+    gc.freeze()
+    return app
 
 
 def create_app(

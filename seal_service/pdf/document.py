@@ -24,6 +24,8 @@ _BYTE_RANGE = re.compile(rb"/ByteRange\s*\[([\s\d]{1,120})\]")
 _HOLE = re.compile(rb"<(?:[0-9A-Fa-f]{2})+>")
 _SHORTEST_BLANKED = 256
 """In octets; below, there is nothing to win."""
+_PLAIN_END = re.compile(rb"[\r\n]startxref\r?\n\d{1,12}\r?\n%%EOF[\r\n]{0,2}\Z")
+_LONGEST_END = 64
 _END_OF_REVISION = re.compile(rb"startxref\s+(\d{1,12})\s+%%EOF\s*\Z")
 
 
@@ -155,7 +157,8 @@ def _read_with_blank_hole(data: bytes) -> PdfDocument | None:
     if len(numbers) != 4 or numbers[0] != 0 or sum(numbers[2:]) != len(data):
         return None
     begin, end = numbers[1], numbers[2]
-    if end - begin < _SHORTEST_BLANKED or not _HOLE.fullmatch(data, begin, end):
+    is_hole = end - begin >= _SHORTEST_BLANKED and _HOLE.fullmatch(data, begin, end)
+    if not is_hole or not _PLAIN_END.search(data, max(end, len(data) - _LONGEST_END)):
         return None
     stand_in = hashlib.sha256(data[begin:end]).digest()
     short = b"<" + stand_in.hex().encode() + b">"
@@ -174,7 +177,11 @@ def _read_with_blank_hole(data: bytes) -> PdfDocument | None:
 
 
 class _BlankedOctets(BytesIO):
-    """A file whose blanks between two offsets are passed over, since readers look at blanks one by one, too."""
+    """A file whose blanks between two offsets are passed over, since readers look at blanks one by one, too.
+
+    For reading forwards: a reader that goes backwards for the end of the file has to find it before the blanks, or it
+    would not get out of them.
+    """
 
     def __init__(self, octets: bytes, start: int, end: int) -> None:
         super().__init__(octets)

@@ -153,6 +153,17 @@ def test_no_changed_byte_goes_unnoticed(sealed: bytes, shared: Suite) -> None:
         assert report.verdict is not Verdict.VALID, (seed, place, sealed[place], other)
 
 
+@pytest.mark.timeout(60)
+def test_a_file_whose_end_is_not_to_be_found_is_refused_and_does_not_hang(sealed: bytes, shared: Suite) -> None:
+    """A reader that looks for the end backwards must not lose itself in the blanks that stand for the signature."""
+    end = sealed.rindex(b"startxref")
+    for place in range(end, len(sealed)):
+        for other in (b"0", b" ", b"\n", b"%"):
+            changed = sealed[:place] + other + sealed[place + 1 :]
+            if changed != sealed:
+                assert verify_pdf(changed, shared.policy()).verdict is not Verdict.VALID, (place, other)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stride", [97])
 def test_no_changed_byte_goes_unnoticed_anywhere(sealed: bytes, shared: Suite, stride: int) -> None:
