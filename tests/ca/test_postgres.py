@@ -69,7 +69,7 @@ def test_time_stamps_have_numbers_of_their_own(office: Office) -> None:
 def test_an_authority_founded_by_many_is_one(office: Office) -> None:
     services = [office.another_process() for _ in range(4)]
     for label in ("ca-sm2-late", "ocsp-responder-sm2-late"):
-        office.keys.generate(label, KeyAlgorithm.SM2)
+        office.keys.generate(label, KeyAlgorithm.SM2, purpose=KeyPurpose.CA)
     subject = DistinguishedName.of({"C": "CN", "CN": "late"})
 
     def found(number: int) -> bytes:
