@@ -8,6 +8,7 @@ from trustcore import audit
 from trustcore.crypto.algorithms import DigestAlgorithm, KeyAlgorithm
 from trustcore.crypto.digests import sm3
 from trustcore.report import Verdict
+from trustcore.signing import KeyPurpose
 from trustcore.x509.cms import SignedData
 from trustcore.x509.crl import Crl, RevocationReason
 from trustcore.x509.names import DistinguishedName
@@ -68,8 +69,8 @@ def test_time_stamps_have_numbers_of_their_own(office: Office) -> None:
 
 def test_an_authority_founded_by_many_is_one(office: Office) -> None:
     services = [office.another_process() for _ in range(4)]
-    for label in ("ca-sm2-late", "ocsp-responder-sm2-late"):
-        office.keys.generate(label, KeyAlgorithm.SM2, purpose=KeyPurpose.CA)
+    for label, purpose in (("ca-sm2-late", KeyPurpose.CA), ("ocsp-responder-sm2-late", KeyPurpose.SIGNING)):
+        office.keys.generate(label, KeyAlgorithm.SM2, purpose=purpose)
     subject = DistinguishedName.of({"C": "CN", "CN": "late"})
 
     def found(number: int) -> bytes:
