@@ -1,6 +1,7 @@
 """``/hsm/v1``: signing, verifying, encrypting, digests and random octets for applications."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -211,12 +212,12 @@ def _answer(body: BaseModel) -> Response:
 def _signed(batch: SignedBatch) -> Response:
     """A ``BatchAnswer``; base64 needs no escapes in JSON, so a thousand signatures are only put side by side."""
     results = [
-        f'{{"signature_base64":"{encode(result)}"}}' if isinstance(result, bytes) else json.dumps(_problem(result))
+        f'{{"signature_base64":"{encode(result)}"}}' if isinstance(result, bytes) else _json(_problem(result))
         for result in batch.results
     ]
     signed = sum(isinstance(result, bytes) for result in batch.results)
-    head = json.dumps({"key": batch.key, "algorithm": batch.algorithm, "signed": signed})
-    return Response(f'{head[:-1]}, "results": [{",".join(results)}]}}', media_type="application/json")
+    head = _json({"key": batch.key, "algorithm": batch.algorithm, "signed": signed})
+    return Response(f'{head[:-1]},"results":[{",".join(results)}]}}', media_type="application/json")
 
 
 def _question(body: bodies.VerifyItemBody, form: SignatureForm, longest: int) -> Question:
@@ -241,6 +242,10 @@ def _question_or_error(item: bodies.VerifyItemBody, form: SignatureForm, longest
         return _question(item, form, longest)
     except TrustError as error:
         return error
+
+
+def _json(value: Mapping[str, object]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _problem(error: TrustError) -> dict[str, object]:
