@@ -19,7 +19,7 @@ from licence_service.render_pdf import render_pdf
 from licence_service.rendering import LicenceDocument
 from licence_service.settings import LicenceSettings
 from licence_service.views import record_of, view
-from ofd.fonts import FontStack
+from ofd.fonts.faces import FontStack
 from trustcore import audit
 from trustcore.audit import Act
 from trustcore.crypto.digests import sm3

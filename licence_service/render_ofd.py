@@ -11,7 +11,7 @@ from licence_service.core.layout import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Curve
 from licence_service.core.metadata import NameForm, metadata_xml
 from licence_service.core.states import CHINA_TIME
 from licence_service.rendering import LicenceDocument, qr_boxes
-from ofd.build import Canvas, DocumentBuilder, ObjectRef, Placement
+from ofd.build.document import Canvas, DocumentBuilder, ObjectRef, Placement
 
 __all__ = ["DATA_INDEX_NAMESPACE", "render_ofd"]
 

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 from licence_service.core.layout import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Box, Curve, Text
 from licence_service.core.metadata import MetadataValue
 from licence_service.rendering import LicenceDocument, qr_boxes
-from ofd.fonts import FontFace
+from ofd.fonts.faces import FontFace
 
 __all__ = ["render_pdf"]
 

@@ -10,7 +10,7 @@ from licence_service.core.layout import Box, Page, compose
 from licence_service.core.metadata import MetadataValue, licence_metadata
 from licence_service.core.qr import modules
 from licence_service.core.record import LicenceRecord
-from ofd.fonts import FontStack
+from ofd.fonts.faces import FontStack
 
 __all__ = ["LicenceDocument", "qr_boxes"]
 

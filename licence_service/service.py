@@ -18,7 +18,7 @@ from licence_service.issuing import Issuing
 from licence_service.ports import Documents, Seals
 from licence_service.settings import LicenceSettings
 from licence_service.views import stored_view
-from ofd.fonts import FontStack
+from ofd.fonts.faces import FontStack
 from trustcore import audit
 from trustcore.database import Database
 from trustcore.errors import ConflictError, NotFoundError, RejectedError, TrustError

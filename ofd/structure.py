@@ -1,14 +1,14 @@
 """What OFD.xml and Document.xml say: the document bodies, their metadata, pages and signature lists.
 
-Everything is read strictly (:mod:`ofd.xmlio`, :mod:`ofd.loc`): what is returned is what every reader finds.
+Everything is read strictly (:mod:`ofd.xmlio`, :mod:`ofd.package.loc`): what is returned is what every reader finds.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ofd import xmlio
-from ofd.loc import resolve
-from ofd.package import Package
+from ofd.package.loc import resolve
+from ofd.package.reader import Package
 from ofd.xmlio import Element
 from trustcore.errors import MalformedError
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
-from ofd import seal as ofd_seal
-from ofd.ses import Seal
+from ofd.ses.structure import Seal
+from ofd.sign import seal as ofd_seal
 from seal_service.certified_keys import CertifiedKey
 from seal_service.core.material import ValidationMaterial
 from seal_service.core.placement import Placement

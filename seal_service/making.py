@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 
-from ofd.fonts import FontStack
-from ofd.ses import Seal
-from ofd.ses_encode import encode_seal
+from ofd.fonts.faces import FontStack
+from ofd.ses.encode import encode_seal
+from ofd.ses.structure import Seal
 from seal_service import store
 from seal_service.certified_keys import CertifiedKey, CertifiedKeys, KeyOrder
 from seal_service.core.picture import SealPicture, SealText, draw_seal

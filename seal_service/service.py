@@ -5,9 +5,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ofd.fonts import FontStack, find_fonts
-from ofd.policy import VerificationPolicy
-from ofd.seal import StampAnnotation
+from ofd.fonts.faces import FontStack, find_fonts
+from ofd.sign.seal import StampAnnotation
+from ofd.verify.policy import VerificationPolicy
 from seal_service import store
 from seal_service.certified_keys import CertifiedKeys
 from seal_service.core.placement import Placement

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
 
-from ofd.ses import Seal
+from ofd.ses.structure import Seal
 from seal_service import store
 from seal_service.certified_keys import CertifiedKey, CertifiedKeys
 from seal_service.core.seal import check_certificate

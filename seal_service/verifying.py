@@ -1,7 +1,7 @@
 """Verify a document of any kind this service seals; the kind is seen from the content."""
 
-from ofd.policy import VerificationPolicy
-from ofd.verify import verify as verify_ofd
+from ofd.verify.document import verify as verify_ofd
+from ofd.verify.policy import VerificationPolicy
 from seal_service.pdf.verify import verify_pdf
 from trustcore.report import Report, ReportBuilder, Status
 

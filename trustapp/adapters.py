@@ -7,7 +7,7 @@ from ca.service import CaService
 from hsm.gateway import judging
 from hsm.settings import GatewaySettings
 from licence_service.ports import Unsealed
-from ofd.seal import StampAnnotation
+from ofd.sign.seal import StampAnnotation
 from seal_service.core.placement import Placement
 from seal_service.documents import OfdOrder, PdfOrder, StampOrder
 from seal_service.service import SealService

@@ -19,7 +19,7 @@ from rich.markup import escape
 import ca.cli
 import hsm.cli
 import licence_service.cli
-import ofd.cli
+import ofd.cli.app
 import seal_service.cli
 import sso.cli
 from hsm.gateway.grants import Grants
@@ -106,7 +106,7 @@ def build_app() -> typer.Typer:
     add_demo(app, invocation.suite)
     _add_serve(app, invocation)
     add_maintenance(app, invocation.settings, invocation.suite)
-    app.add_typer(ofd.cli.build_cli(now), name="ofd")
+    app.add_typer(ofd.cli.app.build_cli(now), name="ofd")
     app.add_typer(seal_service.cli.build_pdf_cli(now), name="pdf")
     app.add_typer(
         hsm.cli.build_cli(

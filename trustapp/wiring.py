@@ -15,7 +15,7 @@ from hsm.keys.ring import DataKeyRing
 from hsm.service import HsmService, open_hsm
 from licence_service.documents import FolderDocuments
 from licence_service.service import LicenceService
-from ofd.fonts import find_fonts
+from ofd.fonts.faces import find_fonts
 from seal_service.service import SealService
 from sso.service import SsoService
 from trustapp import schema

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import radians
 
-from ofd.fonts import FontStack, PathCommand
+from ofd.fonts.faces import FontStack, PathCommand
 from seal_service.core.arc import place_above, place_below, spread
 from seal_service.core.outline import Contour, Outline, Point, circle, star
 from seal_service.core.raster import palette_png

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
-from ofd.ses import Picture
-from ofd.ses_encode import encode_seal_info
+from ofd.ses.encode import encode_seal_info
+from ofd.ses.structure import Picture
 from trustcore.errors import RejectedError
 from trustcore.x509.certificate import Certificate
 from trustcore.x509.crl import Crl

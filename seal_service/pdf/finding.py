@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ofd.policy import VerificationPolicy
+from ofd.verify.policy import VerificationPolicy
 from seal_service.pdf.document import PdfSignature
 from trustcore.report import ReportBuilder, Status, Step
 from trustcore.x509.certificate import Certificate

@@ -10,8 +10,8 @@ that the covered octets are named under the signature. Issuers and CRLs travel i
 from dataclasses import dataclass
 from datetime import datetime
 
-from ofd.ses import Seal
-from ofd.ses_encode import encode_signature, encode_to_be_signed, validation_material
+from ofd.ses.encode import encode_signature, encode_to_be_signed, validation_material
+from ofd.ses.structure import Seal
 from seal_service.core.material import ValidationMaterial
 from seal_service.pdf.embedding import Form, PreparedPdf, StampPicture, prepare
 from trustcore.crypto.algorithms import SIGNATURES, DigestAlgorithm, SignatureAlgorithm

@@ -19,7 +19,7 @@ strict form of what no signature covers. Any input gives a report; nothing is ra
 
 from collections.abc import Callable
 
-from ofd.policy import VerificationPolicy
+from ofd.verify.policy import VerificationPolicy
 from seal_service.pdf.coverage import check_changes, check_coverage, covered_octets
 from seal_service.pdf.document import PdfDocument, PdfSignature, open_document
 from seal_service.pdf.finding import SignatureCase

@@ -12,9 +12,9 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ofd.ses import SealSignature
-from ofd.ses_verify import is_signed_by, verify_seal
-from ofd.signing_time import establish_time
+from ofd.ses.structure import SealSignature
+from ofd.ses.verify import is_signed_by, verify_seal
+from ofd.verify.signing_time import establish_time
 from seal_service.pdf.finding import SignatureCase, check_material, rfc3339
 from seal_service.pdf.gm_seal import property_info
 from trustcore.crypto.digests import sm3

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from fastapi import Depends, FastAPI, File, Form, Header, Query, Response, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
-from ofd.seal import StampAnnotation
+from ofd.sign.seal import StampAnnotation
 from seal_service.core.seal import SealState
 from seal_service.service import SealService, SealView
 from trustcore.crypto.algorithms import SIGNATURES, DigestAlgorithm, SignatureAlgorithm

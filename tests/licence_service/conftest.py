@@ -14,7 +14,7 @@ from licence_service.documents import FolderDocuments
 from licence_service.ports import Documents, Unsealed
 from licence_service.service import LicenceService
 from licence_service.settings import LicenceSettings
-from ofd.fonts import FontStack, find_fonts
+from ofd.fonts.faces import FontStack, find_fonts
 from trustcore.database import Database
 from trustcore.errors import MalformedError, RejectedError, TrustError
 from trustcore.protection import FieldCipher

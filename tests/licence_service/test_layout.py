@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from licence_service.core.layout import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Page, compose, wrap
 from licence_service.core.record import LicenceRecord
-from ofd.fonts import FontStack
+from ofd.fonts.faces import FontStack
 from trustcore.errors import RejectedError
 
 

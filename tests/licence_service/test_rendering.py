@@ -20,7 +20,7 @@ from licence_service.core.record import LicenceRecord
 from licence_service.render_ofd import DATA_INDEX_NAMESPACE, render_ofd
 from licence_service.render_pdf import render_pdf
 from licence_service.rendering import LicenceDocument, qr_boxes
-from ofd.fonts import FontStack
+from ofd.fonts.faces import FontStack
 
 OFD = "{http://www.ofdspec.org/2016}"
 NAME = "晴川市示例𬭸𫘧汽车<&>有限公司"

@@ -9,7 +9,7 @@ from stdnum.cn import ric, uscc
 from licence_service.core.layout import compose
 from licence_service.core.licence_type import COMPANY_FAMILIES
 from licence_service.core.rows import COLUMNS, Row, read_rows
-from ofd.fonts import FontStack
+from ofd.fonts.faces import FontStack
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "business-licences.csv"
 

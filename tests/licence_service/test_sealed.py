@@ -14,7 +14,7 @@ from licence_service.core.rows import read_rows
 from licence_service.documents import FolderDocuments
 from licence_service.service import LicenceService
 from licence_service.settings import LicenceSettings
-from ofd.fonts import FontStack
+from ofd.fonts.faces import FontStack
 from trustapp.adapters import LicenceSeals
 from trustcore.protection import FieldCipher
 from trustcore.report import Verdict

@@ -3,12 +3,12 @@ from datetime import UTC, datetime
 import pytest
 from lxml import etree
 
-from ofd.build import DocumentBuilder, Placement
-from ofd.canvas import number
-from ofd.coverage import Kind, find_reachable
-from ofd.fonts import FontFace, FontStack, find_fonts
-from ofd.package import Package
+from ofd.build.canvas import number
+from ofd.build.document import DocumentBuilder, Placement
+from ofd.fonts.faces import FontFace, FontStack, find_fonts
+from ofd.package.reader import Package
 from ofd.structure import read_bodies
+from ofd.verify.reachable import Kind, find_reachable
 from trustcore.errors import RejectedError
 
 from support.ofd_samples import sample_png, unpack

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from ofd.cli import build_cli
+from ofd.cli.app import build_cli
 from trustcore.crypto.digests import sha256, sm3
 
 from support.ofd_samples import VERIFIED_AT, Pki

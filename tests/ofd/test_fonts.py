@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ofd.fonts import FontFace, FontStack, find_fonts
+from ofd.fonts.faces import FontFace, FontStack, find_fonts
 from trustcore.errors import MalformedError, NotFoundError, RejectedError
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ofd.fonts import FontFace
-from ofd.package import write_package
-from ofd.ses import Seal, SealSignature
-from ofd.verify import verify
+from ofd.fonts.faces import FontFace
+from ofd.package.reader import write_package
+from ofd.ses.structure import Seal, SealSignature
+from ofd.verify.document import verify
 from ofd.xmlio import parse
 from trustcore.errors import TrustError
 from trustcore.report import Verdict

@@ -6,8 +6,8 @@ import zlib
 
 import pytest
 
-from ofd.package import Limits, Package, write_package
-from ofd.zip_format import CENTRAL, END, LOCAL
+from ofd.package.reader import Limits, Package, write_package
+from ofd.package.zip_format import CENTRAL, END, LOCAL
 from trustcore.errors import MalformedError, NotFoundError
 
 FILES = {"OFD.xml": b"<OFD/>" * 40, "Doc_0/Document.xml": b"<Document/>", "Doc_0/Res/\u56fe.png": bytes(range(256))}

@@ -4,12 +4,12 @@ from datetime import timedelta
 import pytest
 from lxml import etree
 
-from ofd.package import Package, write_package
-from ofd.seal import Protection, StampAnnotation, prepare
-from ofd.ses import CertificateDigest, Picture, SealSignature
-from ofd.ses_encode import encode_seal_info
-from ofd.signature_parts import read_signature
-from ofd.verify import verify
+from ofd.package.reader import Package, write_package
+from ofd.ses.encode import encode_seal_info
+from ofd.ses.structure import CertificateDigest, Picture, SealSignature
+from ofd.sign.parts import read_signature
+from ofd.sign.seal import Protection, StampAnnotation, prepare
+from ofd.verify.document import verify
 from trustcore.crypto.digests import sm3
 from trustcore.errors import ConflictError, RejectedError
 from trustcore.report import Verdict

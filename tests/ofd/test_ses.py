@@ -2,15 +2,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ofd.ses import CertificateDigest, Extension, Picture, Seal, SealSignature
-from ofd.ses_encode import (
+from ofd.ses.encode import (
     encode_seal,
     encode_seal_info,
     encode_signature,
     encode_to_be_signed,
     validation_material,
 )
-from ofd.ses_verify import verify_seal
+from ofd.ses.structure import CertificateDigest, Extension, Picture, Seal, SealSignature
+from ofd.ses.verify import verify_seal
 from trustcore.asn1 import encoder
 from trustcore.asn1.reader import parse
 from trustcore.crypto import sm2

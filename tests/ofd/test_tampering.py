@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from ofd.package import Package, write_package
-from ofd.signature_parts import SignatureDescription
-from ofd.verify import verify
-from ofd.zip_format import Limits
-from ofd.zip_read import read_directory
+from ofd.package.reader import Package, write_package
+from ofd.package.zip_format import Limits
+from ofd.package.zip_read import read_directory
+from ofd.sign.parts import SignatureDescription
+from ofd.verify.document import verify
 from trustcore.report import Report, Status, Verdict
 
 from support.ofd_samples import (

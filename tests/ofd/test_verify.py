@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from ofd.build import DocumentBuilder
-from ofd.fonts import find_fonts
-from ofd.package import Package, write_package
-from ofd.policy import VerificationPolicy
-from ofd.signature_parts import Reference, SignatureDescription
-from ofd.verify import verify
+from ofd.build.document import DocumentBuilder
+from ofd.fonts.faces import find_fonts
+from ofd.package.reader import Package, write_package
+from ofd.sign.parts import Reference, SignatureDescription
+from ofd.verify.document import verify
+from ofd.verify.policy import VerificationPolicy
 from trustcore.report import Report, Status, Verdict
 from trustcore.x509.crl import RevokedEntry
 

@@ -1,7 +1,7 @@
 import pytest
 
 from ofd import xmlio
-from ofd.loc import absolute, resolve
+from ofd.package.loc import absolute, resolve
 from trustcore.errors import MalformedError, RejectedError
 
 OFD = f'xmlns:ofd="{xmlio.NAMESPACE}"'

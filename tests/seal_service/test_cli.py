@@ -9,7 +9,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from ofd.ses import Seal
+from ofd.ses.structure import Seal
 from seal_service.cli import build_cli, build_pdf_cli
 from seal_service.service import SealService
 

@@ -21,8 +21,8 @@ from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
 
-from ofd.policy import VerificationPolicy
-from ofd.ses import Seal
+from ofd.ses.structure import Seal
+from ofd.verify.policy import VerificationPolicy
 from seal_service.core.material import validation_material
 from seal_service.core.placement import Placement
 from seal_service.pdf.document import open_document

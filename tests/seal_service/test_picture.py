@@ -9,7 +9,7 @@ import pytest
 from lxml import etree
 from PIL import Image
 
-from ofd.fonts import FontStack, find_fonts
+from ofd.fonts.faces import FontStack, find_fonts
 from seal_service.core.outline import Outline
 from seal_service.core.picture import SealPicture, SealText, draw_seal
 from trustcore.errors import RejectedError

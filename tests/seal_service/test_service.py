@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from sqlalchemy import select
 
-from ofd.seal import StampAnnotation
-from ofd.ses import Seal
-from ofd.ses_verify import verify_seal
+from ofd.ses.structure import Seal
+from ofd.ses.verify import verify_seal
+from ofd.sign.seal import StampAnnotation
 from seal_service.core.placement import Placement
 from seal_service.core.seal import SealState, check_certificate
 from seal_service.documents import OfdOrder, PdfOrder

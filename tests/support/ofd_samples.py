@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from ofd.build import DocumentBuilder, Placement
-from ofd.fonts import find_fonts
-from ofd.package import Package
-from ofd.policy import VerificationPolicy
-from ofd.seal import PreparedSeal, Protection, StampAnnotation, prepare
-from ofd.ses import Picture, Seal
-from ofd.ses_encode import encode_seal, encode_seal_info, encode_signature, encode_to_be_signed, validation_material
-from ofd.signature_parts import SignatureDescription, read_signature, write_signature
+from ofd.build.document import DocumentBuilder, Placement
+from ofd.fonts.faces import find_fonts
+from ofd.package.reader import Package
+from ofd.ses.encode import encode_seal, encode_seal_info, encode_signature, encode_to_be_signed, validation_material
+from ofd.ses.structure import Picture, Seal
+from ofd.sign.parts import SignatureDescription, read_signature, write_signature
+from ofd.sign.seal import PreparedSeal, Protection, StampAnnotation, prepare
+from ofd.verify.policy import VerificationPolicy
 from trustcore.asn1 import encoder
 from trustcore.crypto.algorithms import SIGNATURES, KeyAlgorithm, SignatureAlgorithm
 from trustcore.crypto.digests import sm3

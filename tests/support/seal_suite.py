@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 from reportlab.pdfgen.canvas import Canvas
 
-from ofd.policy import VerificationPolicy
+from ofd.verify.policy import VerificationPolicy
 from seal_service.core.seal import SealSpec
 from seal_service.service import SealService, SealView
 from trustcore.asn1 import encoder

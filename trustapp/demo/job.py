@@ -7,7 +7,7 @@ from typing import Protocol
 
 from licence_service.batch import BatchResult
 from licence_service.core.licence import Licence
-from ofd.policy import VerificationPolicy
+from ofd.verify.policy import VerificationPolicy
 from seal_service.service import SealView
 from seal_service.verifying import verify_document
 from trustapp.demo.founding import HIERARCHIES, create_administrators, found_hierarchies, make_department_seal

@@ -7,7 +7,7 @@ Signing happens elsewhere: :func:`encode_seal_info` and :func:`encode_to_be_sign
 from collections.abc import Sequence
 from datetime import datetime
 
-from ofd.ses import CERT_VALUES, REVOCATION_VALUES, CertificateDigest, Extension, Picture
+from ofd.ses.structure import CERT_VALUES, REVOCATION_VALUES, CertificateDigest, Extension, Picture
 from trustcore.asn1 import encoder
 from trustcore.errors import RejectedError
 

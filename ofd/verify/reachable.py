@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ofd import xmlio
-from ofd.loc import resolve
-from ofd.package import Package
+from ofd.package.loc import resolve
+from ofd.package.reader import Package
 from ofd.structure import ROOT, read_part
 from ofd.xmlio import Element
 from trustcore.errors import TrustError

@@ -2,7 +2,7 @@
 
 Reading is lenient where deployed seals break DER, and says so in ``variants``; it never repairs. Every part that a
 signature covers is kept as it was received (``info_der``, ``to_be_signed``), so nothing is encoded again in order to
-be verified. Encoding lives in :mod:`ofd.ses_encode`, verification of a seal in :mod:`ofd.ses_verify`.
+be verified. Encoding lives in :mod:`ofd.ses.encode`, verification of a seal in :mod:`ofd.ses.verify`.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from ofd.ses_fields import Fields, read_small_integer, read_time
+from ofd.ses.fields import Fields, read_small_integer, read_time
 from trustcore.asn1.reader import Node, parse
 from trustcore.crypto.algorithms import DIGESTS
 from trustcore.crypto.digests import digest

@@ -2,11 +2,11 @@
 
 Each step has its number here and beside the code that takes it:
 
-(1) the package can be read, and in one way only (:mod:`ofd.zip_read`);
+(1) the package can be read, and in one way only (:mod:`ofd.package.zip_read`);
 (2) OFD.xml and Document.xml can be read and name the documents, pages and signatures (GB/T 33190-2016 §7);
 (3) there is at least one signature;
 
-and for each signature (:mod:`ofd.verify_signature`), of GB/T 38540-2020 §7.3 and GB/T 33190-2016 §18:
+and for each signature (:mod:`ofd.verify.signature`), of GB/T 38540-2020 §7.3 and GB/T 33190-2016 §18:
 
 (4) Signature.xml and SignedValue.dat can be read, and it is a seal of a known generation;
 (5) every protected file is there and unchanged;
@@ -20,7 +20,7 @@ and for each signature (:mod:`ofd.verify_signature`), of GB/T 38540-2020 §7.3 a
 (13) Seal.esl, where present, is the seal that signed;
 (14) the seal is shown on pages that exist;
 
-and for what is shown (:mod:`ofd.verify_coverage`):
+and for what is shown (:mod:`ofd.verify.coverage`):
 
 (15) everything a reader shows is protected by each signature, OFD.xml leads nowhere else, nothing is missing, and the
     package holds nothing that is neither linked nor protected.
@@ -31,13 +31,13 @@ Any input gives a report: what cannot be read fails step (1), (2) or (4) with th
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ofd.coverage import find_reachable
-from ofd.package import Package
-from ofd.policy import VerificationPolicy
-from ofd.signature_parts import ListedSignature, read_signature_list
+from ofd.package.reader import Package
+from ofd.sign.parts import ListedSignature, read_signature_list
 from ofd.structure import ROOT, DocumentBody, read_bodies, read_part
-from ofd.verify_coverage import check_coverage, check_package
-from ofd.verify_signature import SignatureOutcome, add_error, verify_signature
+from ofd.verify.coverage import check_coverage, check_package
+from ofd.verify.policy import VerificationPolicy
+from ofd.verify.reachable import find_reachable
+from ofd.verify.signature import SignatureOutcome, add_error, verify_signature
 from trustcore.errors import TrustError
 from trustcore.report import Report, ReportBuilder, Status
 

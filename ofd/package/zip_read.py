@@ -8,7 +8,7 @@ the end of the file.
 
 import zlib
 
-from ofd.zip_format import (
+from ofd.package.zip_format import (
     CENTRAL,
     CENTRAL_MAGIC,
     DATA_DESCRIPTOR_FLAG,
@@ -23,7 +23,7 @@ from ofd.zip_format import (
     CentralRecord,
     Limits,
 )
-from ofd.zip_names import check_attributes, check_distinct, decode_name
+from ofd.package.zip_names import check_attributes, check_distinct, decode_name
 from trustcore.errors import MalformedError
 
 __all__ = ["inflate", "read_directory"]

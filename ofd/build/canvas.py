@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
-from ofd.fonts import FontFace, FontStack
-from ofd.resources import ResourceTable
+from ofd.fonts.faces import FontFace, FontStack
+from ofd.build.resources import ResourceTable
 from ofd.xmlio import Element, element
 from trustcore.errors import RejectedError
 
@@ -40,7 +40,7 @@ def number(value: float) -> str:
 
 
 class Canvas:
-    """One page or template while it is drawn. Made by :class:`ofd.build.DocumentBuilder`."""
+    """One page or template while it is drawn. Made by :class:`ofd.build.document.DocumentBuilder`."""
 
     def __init__(
         self,

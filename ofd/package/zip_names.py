@@ -4,7 +4,7 @@ import stat
 import unicodedata
 from collections.abc import Iterable
 
-from ofd.zip_format import UTF8_FLAG
+from ofd.package.zip_format import UTF8_FLAG
 from trustcore.errors import MalformedError
 
 __all__ = ["check_attributes", "check_distinct", "decode_name"]

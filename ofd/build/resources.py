@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from ofd.fonts import FontFace
+from ofd.fonts.faces import FontFace
 from ofd.xmlio import Element, element, serialise
 from trustcore.errors import RejectedError
 

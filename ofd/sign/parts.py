@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ofd import xmlio
-from ofd.loc import absolute, resolve
-from ofd.package import Package
+from ofd.package.loc import absolute, resolve
+from ofd.package.reader import Package
 from ofd.structure import read_part
 from ofd.xmlio import Element, element, serialise
 from trustcore.errors import MalformedError

@@ -1,11 +1,11 @@
-"""Step (15) of :mod:`ofd.verify`: is everything a reader shows under the seal?"""
+"""Step (15) of :mod:`ofd.verify.document`: is everything a reader shows under the seal?"""
 
 from collections.abc import Iterable, Sequence
 
-from ofd.coverage import Reachable
-from ofd.package import Package
+from ofd.package.reader import Package
 from ofd.structure import ROOT, DocumentBody
-from ofd.verify_signature import SignatureOutcome, add_error
+from ofd.verify.reachable import Reachable
+from ofd.verify.signature import SignatureOutcome, add_error
 from trustcore.report import ReportBuilder, Status
 
 __all__ = ["check_coverage", "check_package"]

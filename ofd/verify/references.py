@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ofd.package import Package
-from ofd.signature_parts import Reference
+from ofd.package.reader import Package
+from ofd.sign.parts import Reference
 from trustcore.crypto.algorithms import DIGESTS, DigestAlgorithm
 from trustcore.errors import MalformedError
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from ofd.ses import Seal
+from ofd.ses.structure import Seal
 from trustcore.crypto import sm2
 from trustcore.crypto.algorithms import SIGNATURES, SignatureAlgorithm
 from trustcore.errors import MalformedError

@@ -11,10 +11,10 @@ from string import hexdigits
 
 from lxml import etree
 
-from ofd.canvas import Canvas, ObjectRef, number
-from ofd.fonts import FontStack
-from ofd.package import write_package
-from ofd.resources import ResourceTable
+from ofd.build.canvas import Canvas, ObjectRef, number
+from ofd.fonts.faces import FontStack
+from ofd.package.reader import write_package
+from ofd.build.resources import ResourceTable
 from ofd.xmlio import NAMESPACE, Element, element, serialise
 from trustcore.errors import RejectedError
 

@@ -1,17 +1,17 @@
-"""Steps (4) to (14) of :mod:`ofd.verify`: one signature of a document."""
+"""Steps (4) to (14) of :mod:`ofd.verify.document`: one signature of a document."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ofd.loc import absolute
-from ofd.package import Package
-from ofd.policy import VerificationPolicy
-from ofd.references import ReferenceCheck, check_references, digest_algorithm, is_weak
-from ofd.ses import SealSignature
-from ofd.ses_verify import is_signed_by, verify_seal
-from ofd.signature_parts import ListedSignature, SignatureDescription, read_signature
-from ofd.signing_time import SigningTime, establish_time
+from ofd.package.loc import absolute
+from ofd.package.reader import Package
+from ofd.ses.structure import SealSignature
+from ofd.ses.verify import is_signed_by, verify_seal
+from ofd.sign.parts import ListedSignature, SignatureDescription, read_signature
 from ofd.structure import DocumentBody, page_names, read_part
+from ofd.verify.policy import VerificationPolicy
+from ofd.verify.references import ReferenceCheck, check_references, digest_algorithm, is_weak
+from ofd.verify.signing_time import SigningTime, establish_time
 from trustcore.crypto.algorithms import DigestAlgorithm, signature_by_oid
 from trustcore.crypto.digests import digest
 from trustcore.errors import TrustError

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from ofd import xmlio
-from ofd.canvas import number
-from ofd.loc import absolute
-from ofd.package import Package
-from ofd.ses import Seal
-from ofd.ses_encode import encode_signature, encode_to_be_signed, validation_material
-from ofd.signature_parts import (
+from ofd.build.canvas import number
+from ofd.package.loc import absolute
+from ofd.package.reader import Package
+from ofd.ses.encode import encode_signature, encode_to_be_signed, validation_material
+from ofd.ses.structure import Seal
+from ofd.sign.parts import (
     ListedSignature,
     Reference,
     SignatureDescription,

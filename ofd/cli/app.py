@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ofd.coverage import find_reachable
-from ofd.package import Package
-from ofd.signature_parts import read_signature_list
+from ofd.package.reader import Package
+from ofd.sign.parts import read_signature_list
 from ofd.structure import page_names, read_bodies, read_part
-from ofd.verify import VerificationPolicy, verify
+from ofd.verify.document import VerificationPolicy, verify
+from ofd.verify.reachable import find_reachable
 from trustcore.console import EXIT_USAGE, print_report
 from trustcore.errors import TrustError
 from trustcore.x509.certificate import Certificate, load_pem_bundle

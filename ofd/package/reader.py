@@ -1,15 +1,15 @@
 """OFD packages: reading one from octets within limits, writing one, and changing one without touching the rest.
 
 Names are paths without leading slash (``Doc_0/Document.xml``). Reading refuses whatever two ZIP readers could see
-differently (:mod:`ofd.zip_read`). Writing is deterministic: the same files in the same order give the same octets. No
-temporary files.
+differently (:mod:`ofd.package.zip_read`). Writing is deterministic: the same files in the same order give the same
+octets. No temporary files.
 """
 
 import zlib
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from ofd.zip_format import (
+from ofd.package.zip_format import (
     CENTRAL,
     CENTRAL_MAGIC,
     DEFLATED,
@@ -22,8 +22,8 @@ from ofd.zip_format import (
     CentralRecord,
     Limits,
 )
-from ofd.zip_names import check_distinct, decode_name
-from ofd.zip_read import inflate, read_directory
+from ofd.package.zip_names import check_distinct, decode_name
+from ofd.package.zip_read import inflate, read_directory
 from trustcore.crypto.algorithms import DigestAlgorithm
 from trustcore.crypto.digests import digest
 from trustcore.errors import NotFoundError
@@ -53,7 +53,7 @@ class Package:
             limits: what it may ask for at most.
 
         Raises:
-            MalformedError: ``ofd.package.…`` (see :func:`ofd.zip_read.read_directory`).
+            MalformedError: ``ofd.package.reader.…`` (see :func:`ofd.package.zip_read.read_directory`).
         """
         self.data = data
         self._records = {record.name: record for record in read_directory(data, limits or Limits())}

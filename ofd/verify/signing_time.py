@@ -1,11 +1,11 @@
-"""Step (9) of :mod:`ofd.verify`: when was the document sealed, and what proves it?"""
+"""Step (9) of :mod:`ofd.verify.document`: when was the document sealed, and what proves it?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from ofd.policy import VerificationPolicy
-from ofd.ses import SealSignature
+from ofd.ses.structure import SealSignature
+from ofd.verify.policy import VerificationPolicy
 from trustcore.report import ReportBuilder, Status, Step
 from trustcore.x509.certificate import Certificate
 from trustcore.x509.chain import KeyPurpose, validate_chain

@@ -1,0 +1,1 @@
+"""Fonts: what text looks like, which characters a face has, subsets to embed."""

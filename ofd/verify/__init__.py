@@ -1,0 +1,1 @@
+"""Verifying signatures and what they cover; the answer is a report."""
