@@ -1,23 +1,22 @@
 """Fonts: which characters a face has, how wide they are, their outlines, and subsets to embed.
 
-Only TrueType outlines (``glyf``) are taken: every OFD reader draws them, and so does a PDF reader. Text is set one code
-point to one glyph, without shaping, as Chinese text needs it and as OFD's ``DeltaX`` assumes (GB/T 33190-2016 §11.3).
-All measures are in em: multiply by the font size.
+TrueType (``glyf``) and OpenType outlines (``CFF``) are taken, alone or in a collection. Text is set one code point to
+one glyph, without shaping, as Chinese text needs it and as OFD's ``DeltaX`` assumes (GB/T 33190-2016 §11.3). A glyph is
+asked for by its character or, as embedded subsets without a usable ``cmap`` need it, by its number. All measures are in
+em: multiply by the font size.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from threading import Lock
 
 import uharfbuzz as hb
 
+from ofd.geometry import PathCommand
 from trustcore.errors import MalformedError, NotFoundError, RejectedError
 
-__all__ = ["FontFace", "FontStack", "PathCommand", "find_fonts"]
-
-PathCommand = tuple[str, tuple[float, ...]]
-"""``("M", (x, y))``, ``("L", (x, y))``, ``("Q", (x1, y1, x, y))``, ``("C", (x1, y1, x2, y2, x, y))`` or ``("Z", ())``;
-coordinates in em, y upward from the baseline."""
+__all__ = ["FontFace", "FontStack", "OutlineKind", "PathCommand", "find_fonts"]
 
 FONT_DIRECTORY = Path("/usr/share/fonts")
 """Where Debian and Ubuntu keep fonts."""
@@ -33,11 +32,18 @@ _NAME_FAMILY = 1
 _NAME_POSTSCRIPT = 6
 
 
+class OutlineKind(StrEnum):
+    """In which form a face holds its outlines."""
+
+    TRUETYPE = "truetype"
+    CFF = "cff"
+
+
 class FontFace:
-    """One TrueType face, read once and then never changed. Safe to share between threads."""
+    """One face, read once and then never changed. Safe to share between threads."""
 
     def __init__(self, data: bytes, *, index: int = 0) -> None:
-        """Read a face from the octets of a TrueType file or collection.
+        """Read a face from the octets of a TrueType or OpenType file or collection.
 
         Args:
             data: the whole font file.
@@ -45,13 +51,24 @@ class FontFace:
 
         Raises:
             MalformedError: ``ofd.font.malformed``, not a font.
-            RejectedError: ``ofd.font.not-truetype``, the face has no TrueType outlines.
+            RejectedError: ``ofd.font.no-outlines``, the face has neither TrueType nor CFF outlines.
         """
-        self._face = hb.Face(data, index)
+        self._read(hb.Blob(data), index)
+        self._data: bytes | None = data
+        self._path: Path | None = None
+
+    def _read(self, blob: hb.Blob, index: int) -> None:
+        self._face = hb.Face(blob, index)
         if not self._face.glyph_count or not self._face.upem:
             raise MalformedError("The file is not a font.", code="ofd.font.malformed")
-        if not self._face.reference_table("glyf").data:
-            raise RejectedError("The font has no TrueType outlines.", code="ofd.font.not-truetype")
+        if len(self._face.reference_table("glyf").data):
+            self.outlines = OutlineKind.TRUETYPE
+        elif len(self._face.reference_table("CFF ").data):
+            self.outlines = OutlineKind.CFF
+        else:
+            raise RejectedError("The font has no TrueType or CFF outlines.", code="ofd.font.no-outlines")
+        self.index = index
+        """Which face of a collection this is."""
         self._font = hb.Font(self._face)
         self._prepared: hb.Face | None = None
         self._lock = Lock()
@@ -64,12 +81,33 @@ class FontFace:
 
     @classmethod
     def open(cls, path: Path | str, *, index: int = 0) -> "FontFace":
-        """Read a face from a file; raises ``NotFoundError`` (``ofd.font.not-found``) when there is none."""
+        """Read a face from a file, of which only what is used comes into memory.
+
+        Raises:
+            NotFoundError: ``ofd.font.not-found`` when there is none.
+            MalformedError: ``ofd.font.malformed``, not a font.
+            RejectedError: ``ofd.font.no-outlines``.
+        """
+        path = Path(path)
         try:
-            data = Path(path).read_bytes()
+            blob = hb.Blob.from_file_path(str(path))
+        except (OSError, hb.HarfBuzzError) as error:
+            raise NotFoundError(f"The font {path.name} cannot be read.", code="ofd.font.not-found") from error
+        face = cls.__new__(cls)
+        face._read(blob, index)  # noqa: SLF001 - an instance of this class
+        face._data, face._path = None, path  # noqa: SLF001 - an instance of this class
+        return face
+
+    @property
+    def data(self) -> bytes:
+        """The whole font file, a collection with all its faces."""
+        if self._data is not None:
+            return self._data
+        assert self._path is not None
+        try:
+            return self._path.read_bytes()
         except OSError as error:
-            raise NotFoundError(f"The font {Path(path).name} cannot be read.", code="ofd.font.not-found") from error
-        return cls(data, index=index)
+            raise NotFoundError(f"The font {self._path.name} cannot be read.", code="ofd.font.not-found") from error
 
     @property
     def family(self) -> str:
@@ -96,6 +134,27 @@ class FontFace:
         """Depth below the baseline, in em, positive."""
         return self._descent
 
+    @property
+    def glyph_count(self) -> int:
+        """How many glyphs there are; their numbers go from 0."""
+        return int(self._face.glyph_count)
+
+    @property
+    def characters(self) -> frozenset[str]:
+        """All characters that the ``cmap`` has glyphs for."""
+        return frozenset(chr(code) for code in self._face.unicodes)
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, bottom, right and top around all glyphs as ``head`` says, in em, y upward."""
+        head = bytes(self._face.reference_table("head").data)
+        if len(head) < 44:
+            return (0, -self._descent, 1, self._ascent)
+        left, bottom, right, top = (
+            int.from_bytes(head[at : at + 2], signed=True) / self._units_per_em for at in (36, 38, 40, 42)
+        )
+        return (left, bottom, right, top)
+
     def glyph(self, char: str) -> int:
         """Glyph number of a character, 0 when the face has none."""
         glyph = self._glyphs.get(char)
@@ -115,35 +174,65 @@ class FontFace:
         """
         advance = self._advances.get(char)
         if advance is None:
-            advance = float(self._font.get_glyph_h_advance(self._require(char))) / self._units_per_em
-            self._advances[char] = advance
+            advance = self._advances[char] = self.advance_of(self._require(char))
         return advance
 
-    def outline(self, char: str) -> tuple[PathCommand, ...]:
-        """Outline of a character, in em, y upward; empty for a blank.
+    def advance_of(self, index: int) -> float:
+        """Horizontal advance of a glyph in em; 0 of a number beyond the face's glyphs."""
+        return float(self._font.get_glyph_h_advance(index)) / self._units_per_em if index < self.glyph_count else 0.0
+
+    def outline(self, glyph: str | int) -> tuple[PathCommand, ...]:
+        """Outline of a character or of a glyph by its number, in em, y upward; empty for a blank.
 
         Raises:
-            RejectedError: ``ofd.font.missing-glyph``.
+            RejectedError: ``ofd.font.missing-glyph`` for a character that the face lacks.
         """
+        index = self._require(glyph) if isinstance(glyph, str) else glyph
+        if not 0 <= index < self.glyph_count:
+            return ()
         pen = _OutlinePen(self.units_per_em)
-        self._font.draw_glyph_with_pen(self._require(char), pen)
+        self._font.draw_glyph_with_pen(index, pen)
         return tuple(pen.commands)
 
-    def subset(self, text: Iterable[str]) -> bytes:
-        """A TrueType font with the glyphs of these characters only, Unicode ``cmap`` kept, hints and layout dropped.
+    def subset(self, wanted: Iterable[str] | Iterable[int], *, retain: bool = False) -> bytes:
+        """A font with these characters or glyphs only, Unicode ``cmap`` kept, hints and layout dropped.
 
-        The same characters give the same octets. Characters the face lacks are left out.
+        The same wishes give the same octets. Characters and glyph numbers the face lacks are left out.
+
+        Args:
+            wanted: characters (a text), or glyph numbers.
+            retain: keep the numbers of the glyphs, with nothing at those left out.
 
         Raises:
             MalformedError: ``ofd.font.malformed`` when the font is damaged.
         """
-        wanted = hb.SubsetInput()
-        wanted.unicode_set.update(ord(char) for char in set("".join(text)))
-        wanted.flags = hb.SubsetFlags.NO_HINTING | hb.SubsetFlags.NOTDEF_OUTLINE | hb.SubsetFlags.NO_LAYOUT_CLOSURE
-        wanted.drop_table_tag_set.update(int.from_bytes(tag) for tag in _DROPPED_TABLES)
+        return self.subset_with_numbers(wanted, retain=retain)[0]
+
+    def subset_with_numbers(
+        self, wanted: Iterable[str] | Iterable[int], *, retain: bool = False
+    ) -> tuple[bytes, Mapping[int, int]]:
+        """As :meth:`subset`, and where each glyph has gone: the number in this face to the number in the subset.
+
+        Raises:
+            MalformedError: ``ofd.font.malformed`` when the font is damaged.
+        """
+        choice = hb.SubsetInput()
+        for wish in wanted:
+            if isinstance(wish, int):
+                if 0 <= wish < self.glyph_count:
+                    choice.glyph_set.add(wish)
+            else:
+                choice.unicode_set.update(map(ord, wish))
+        choice.flags = hb.SubsetFlags.NO_HINTING | hb.SubsetFlags.NOTDEF_OUTLINE | hb.SubsetFlags.NO_LAYOUT_CLOSURE
+        if retain:
+            choice.flags |= hb.SubsetFlags.RETAIN_GIDS
+        if self.outlines is OutlineKind.CFF:
+            choice.flags |= hb.SubsetFlags.CFF_IDENTITY_CHARSET
+        choice.drop_table_tag_set.update(int.from_bytes(tag) for tag in _DROPPED_TABLES)
         try:
-            return bytes(hb.subset(self._for_subsetting(), wanted).blob.data)
-        except RuntimeError as error:
+            plan = hb.SubsetPlan(self._for_subsetting(), choice)
+            return bytes(plan.execute().blob.data), dict(plan.old_to_new_glyph_mapping)
+        except (RuntimeError, hb.HarfBuzzError) as error:
             raise MalformedError("The font is damaged and cannot be subset.", code="ofd.font.malformed") from error
 
     def _for_subsetting(self) -> hb.Face:
