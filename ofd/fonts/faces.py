@@ -74,6 +74,7 @@ class FontFace:
         self._lock = Lock()
         self._glyphs: dict[str, int] = {}
         self._advances: dict[str, float] = {}
+        self._extents: dict[int, tuple[float, float, float, float]] = {}
         self._units_per_em = int(self._face.upem)
         extents = self._font.get_font_extents("ltr")
         self._ascent = float(extents.ascender) / self._units_per_em
@@ -234,6 +235,41 @@ class FontFace:
             return bytes(plan.execute().blob.data), dict(plan.old_to_new_glyph_mapping)
         except (RuntimeError, hb.HarfBuzzError) as error:
             raise MalformedError("The font is damaged and cannot be subset.", code="ofd.font.malformed") from error
+
+    def embeddable(self, text: Iterable[str], glyphs: Iterable[int] = ()) -> bytes:
+        """A font with the glyphs of these characters and these glyph numbers, to be embedded in a document.
+
+        Where glyphs are named by number, all numbers stay as they are in this face; else they are packed. The same
+        arguments give the same octets.
+
+        Raises:
+            MalformedError: ``ofd.font.malformed`` when the font is damaged.
+        """
+        wanted = hb.SubsetInput()
+        wanted.unicode_set.update(ord(char) for char in set("".join(text)))
+        wanted.flags = hb.SubsetFlags.NO_HINTING | hb.SubsetFlags.NOTDEF_OUTLINE | hb.SubsetFlags.NO_LAYOUT_CLOSURE
+        named = set(glyphs)
+        if named:
+            wanted.glyph_set.update(named)
+            wanted.flags |= hb.SubsetFlags.RETAIN_GIDS
+        wanted.drop_table_tag_set.update(int.from_bytes(tag) for tag in _DROPPED_TABLES)
+        try:
+            return bytes(hb.subset(self._for_subsetting(), wanted).blob.data)
+        except RuntimeError as error:
+            raise MalformedError("The font is damaged and cannot be subset.", code="ofd.font.malformed") from error
+
+    def extents(self, index: int) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of a glyph's ink about its origin, in em, y upward; zeros for a blank."""
+        found = self._extents.get(index)
+        if found is None:
+            box = self._font.get_glyph_extents(index)
+            unit = self._units_per_em
+            found = (0.0, 0.0, 0.0, 0.0)
+            if box is not None and box.width:
+                right, bottom = box.x_bearing + box.width, box.y_bearing + box.height
+                found = (box.x_bearing / unit, box.y_bearing / unit, right / unit, bottom / unit)
+            self._extents[index] = found
+        return found
 
     def _for_subsetting(self) -> hb.Face:
         """The face with its tables preprocessed: subsetting is then twice as fast."""
