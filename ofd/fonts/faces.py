@@ -195,13 +195,13 @@ class FontFace:
         self._font.draw_glyph_with_pen(index, pen)
         return tuple(pen.commands)
 
-    def subset(self, wanted: Iterable[str] | Iterable[int], *, retain: bool = False) -> bytes:
+    def subset(self, wanted: Iterable[str | int], *, retain: bool = False) -> bytes:
         """A font with these characters or glyphs only, Unicode ``cmap`` kept, hints and layout dropped.
 
         The same wishes give the same octets. Characters and glyph numbers the face lacks are left out.
 
         Args:
-            wanted: characters (a text), or glyph numbers.
+            wanted: characters (a text), or glyph numbers, or both.
             retain: keep the numbers of the glyphs, with nothing at those left out.
 
         Raises:
@@ -210,7 +210,7 @@ class FontFace:
         return self.subset_with_numbers(wanted, retain=retain)[0]
 
     def subset_with_numbers(
-        self, wanted: Iterable[str] | Iterable[int], *, retain: bool = False
+        self, wanted: Iterable[str | int], *, retain: bool = False
     ) -> tuple[bytes, Mapping[int, int]]:
         """As :meth:`subset`, and where each glyph has gone: the number in this face to the number in the subset.
 
@@ -234,28 +234,6 @@ class FontFace:
             plan = hb.SubsetPlan(self._for_subsetting(), choice)
             return bytes(plan.execute().blob.data), dict(plan.old_to_new_glyph_mapping)
         except (RuntimeError, hb.HarfBuzzError) as error:
-            raise MalformedError("The font is damaged and cannot be subset.", code="ofd.font.malformed") from error
-
-    def embeddable(self, text: Iterable[str], glyphs: Iterable[int] = ()) -> bytes:
-        """A font with the glyphs of these characters and these glyph numbers, to be embedded in a document.
-
-        Where glyphs are named by number, all numbers stay as they are in this face; else they are packed. The same
-        arguments give the same octets.
-
-        Raises:
-            MalformedError: ``ofd.font.malformed`` when the font is damaged.
-        """
-        wanted = hb.SubsetInput()
-        wanted.unicode_set.update(ord(char) for char in set("".join(text)))
-        wanted.flags = hb.SubsetFlags.NO_HINTING | hb.SubsetFlags.NOTDEF_OUTLINE | hb.SubsetFlags.NO_LAYOUT_CLOSURE
-        named = set(glyphs)
-        if named:
-            wanted.glyph_set.update(named)
-            wanted.flags |= hb.SubsetFlags.RETAIN_GIDS
-        wanted.drop_table_tag_set.update(int.from_bytes(tag) for tag in _DROPPED_TABLES)
-        try:
-            return bytes(hb.subset(self._for_subsetting(), wanted).blob.data)
-        except RuntimeError as error:
             raise MalformedError("The font is damaged and cannot be subset.", code="ofd.font.malformed") from error
 
     def extents(self, index: int) -> tuple[float, float, float, float]:
