@@ -1,20 +1,29 @@
 package org.xinyin.interop;
 
 import java.awt.image.BufferedImage;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.Security;
+import java.security.cert.CertificateFactory;
 import javax.imageio.ImageIO;
+import org.bouncycastle.jce.provider.BouncyCastleProvider;
 import org.ofdrw.converter.ImageMaker;
 import org.ofdrw.reader.OFDReader;
 import org.ofdrw.sign.verify.OFDValidator;
+import org.ofdrw.sign.verify.SignedDataValidateContainer;
+import org.ofdrw.sign.verify.container.DigitalValidateContainer;
+import org.ofdrw.sign.verify.container.GBT35275ValidateContainer;
+import org.ofdrw.sign.verify.container.SESV1ValidateContainer;
 import org.ofdrw.sign.verify.container.SESV4ValidateContainer;
 
 /**
  * Judges a sealed OFD with ofdrw.
  *
- * <p>Usage: {@code OfdJudge FILE.ofd [PAGE.png]}. Prints one JSON object: {@code pages}, {@code stamps},
- * {@code rendered} (with a second argument: the first page was drawn with more than one colour), {@code seal_valid},
- * and {@code problem} with ofdrw's own words. Exit status 0 says only that it ran.
+ * <p>Usage: {@code OfdJudge FILE.ofd CONTAINER [PAGE.png]}, where CONTAINER is {@code v1}, {@code v4}, {@code 35275} or
+ * the file of the certificate of a bare signature. Prints one JSON object: {@code pages}, {@code stamps},
+ * {@code rendered} (with PAGE.png: the first page was drawn with more than one colour), {@code seal_valid}, and
+ * {@code problem} with ofdrw's own words. Exit status 0 says only that it ran.
  */
 public final class OfdJudge {
     private static final double PIXELS_PER_MILLIMETRE = 8;
@@ -31,14 +40,14 @@ public final class OfdJudge {
         try (OFDReader reader = new OFDReader(file)) {
             pages = reader.getNumberOfPages();
             stamps = reader.getStampAnnots().size();
-            if (arguments.length > 1) {
-                rendered = render(reader, Path.of(arguments[1]));
+            if (arguments.length > 2) {
+                rendered = render(reader, Path.of(arguments[2]));
             }
         } catch (Exception failure) {
             problem = failure.toString();
         }
         try (OFDValidator validator = new OFDValidator(new OFDReader(file))) {
-            validator.setValidator(new SESV4ValidateContainer());
+            validator.setValidator(container(arguments[1]));
             validator.exeValidate();
             valid = true;
         } catch (Exception failure) {
@@ -46,8 +55,25 @@ public final class OfdJudge {
         }
         System.out.printf(
                 "{\"pages\": %d, \"stamps\": %d, \"rendered\": %b, \"seal_valid\": %b, \"problem\": %s}%n",
-                pages, stamps, rendered, valid, problem == null ? "null" : quote(problem));
+                pages, stamps, rendered, valid, Json.quote(problem));
         System.exit(0);
+    }
+
+    private static SignedDataValidateContainer container(String name) throws Exception {
+        switch (name) {
+            case "v1":
+                return new SESV1ValidateContainer();
+            case "v4":
+                return new SESV4ValidateContainer();
+            case "35275":
+                return new GBT35275ValidateContainer();
+            default:
+                Security.addProvider(new BouncyCastleProvider());
+                try (InputStream certificate = Files.newInputStream(Path.of(name))) {
+                    return new DigitalValidateContainer(
+                            CertificateFactory.getInstance("X.509", "BC").generateCertificate(certificate));
+                }
+        }
     }
 
     private static boolean render(OFDReader reader, Path png) throws Exception {
@@ -63,19 +89,5 @@ public final class OfdJudge {
             }
         }
         return false;
-    }
-
-    private static String quote(String text) {
-        StringBuilder quoted = new StringBuilder("\"");
-        for (char character : text.toCharArray()) {
-            if (character == '"' || character == '\\') {
-                quoted.append('\\').append(character);
-            } else if (character < ' ' || character > '~') {
-                quoted.append(String.format("\\u%04x", (int) character));
-            } else {
-                quoted.append(character);
-            }
-        }
-        return quoted.append('"').toString();
     }
 }
