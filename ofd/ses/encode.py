@@ -1,4 +1,4 @@
-"""Encoding seals and seal signatures (GB/T 38540-2020) as DER.
+"""Encoding seals and seal signatures (GB/T 38540-2020, GM/T 0031-2025) as DER.
 
 Signing happens elsewhere: :func:`encode_seal_info` and :func:`encode_to_be_signed` make what is to be signed,
 :func:`encode_seal` and :func:`encode_signature` join the signature to exactly those octets.
@@ -7,21 +7,19 @@ Signing happens elsewhere: :func:`encode_seal_info` and :func:`encode_to_be_sign
 from collections.abc import Sequence
 from datetime import datetime
 
-from ofd.ses.structure import CERT_VALUES, REVOCATION_VALUES, CertificateDigest, Extension, Picture
+from ofd.ses.structure import CERT_VALUES, REVOCATION_VALUES, CertificateDigest, Extension, Generation, Picture
 from trustcore.asn1 import encoder
 from trustcore.errors import RejectedError
 
 __all__ = [
-    "VERSION",
+    "check_seal_info",
+    "encode_extensions",
     "encode_seal",
     "encode_seal_info",
     "encode_signature",
     "encode_to_be_signed",
     "validation_material",
 ]
-
-VERSION = 4
-"""GB/T 38540-2020 §6 and §7."""
 
 
 def encode_seal_info(  # noqa: PLR0913 - one argument per field of the standard
@@ -37,6 +35,7 @@ def encode_seal_info(  # noqa: PLR0913 - one argument per field of the standard
     valid_until: datetime,
     picture: Picture,
     extensions: Sequence[Extension] = (),
+    generation: Generation = Generation.V4,
 ) -> bytes:
     """DER SES_SealInfo, the message the seal maker signs (GB/T 38540-2020 §6.1).
 
@@ -52,6 +51,7 @@ def encode_seal_info(  # noqa: PLR0913 - one argument per field of the standard
         valid_until: last moment of use.
         picture: how it looks.
         extensions: further data, usually none.
+        generation: the standard that is followed, of the two that share this structure.
 
     Raises:
         RejectedError: ``ofd.ses.seal-info`` for names that are not ASCII, an empty or double list, a period that ends
@@ -59,12 +59,7 @@ def encode_seal_info(  # noqa: PLR0913 - one argument per field of the standard
     """
     if bool(certificates) == bool(certificate_digests):
         raise _rejected("A seal lists either certificates or their digests.")
-    if valid_until <= valid_from:
-        raise _rejected("A seal's period ends after it starts.")
-    if picture.width_mm <= 0 or picture.height_mm <= 0 or not picture.data:
-        raise _rejected("A seal's picture has a width and height in millimetres.")
-    if not (vendor.isascii() and seal_code.isascii() and seal_code):
-        raise _rejected("A seal's vendor and code are written in ASCII.")
+    check_seal_info(vendor=vendor, seal_code=seal_code, valid_from=valid_from, valid_until=valid_until, picture=picture)
     if certificates:
         list_type, listed = 1, [encoder.octet_string(der) for der in certificates]
     else:
@@ -74,7 +69,7 @@ def encode_seal_info(  # noqa: PLR0913 - one argument per field of the standard
             for item in certificate_digests
         ]
     return encoder.sequence(
-        encoder.sequence(encoder.ia5_string("ES"), encoder.integer(VERSION), encoder.ia5_string(vendor)),
+        encoder.sequence(encoder.ia5_string("ES"), encoder.integer(_version(generation)), encoder.ia5_string(vendor)),
         encoder.ia5_string(seal_code),
         encoder.sequence(
             encoder.integer(type),
@@ -91,24 +86,60 @@ def encode_seal_info(  # noqa: PLR0913 - one argument per field of the standard
             encoder.integer(picture.width_mm),
             encoder.integer(picture.height_mm),
         ),
-        *((_extensions(extensions),) if extensions else ()),
+        *((encode_extensions(extensions),) if extensions else ()),
     )
 
 
+def check_seal_info(
+    *, vendor: str, seal_code: str, valid_from: datetime, valid_until: datetime, picture: Picture
+) -> None:
+    """Refuse what no generation can write.
+
+    Raises:
+        RejectedError: ``ofd.ses.seal-info``.
+    """
+    if valid_until <= valid_from:
+        raise _rejected("A seal's period ends after it starts.")
+    if picture.width_mm <= 0 or picture.height_mm <= 0 or not picture.data:
+        raise _rejected("A seal's picture has a width and height in millimetres.")
+    if not (vendor.isascii() and seal_code.isascii() and seal_code):
+        raise _rejected("A seal's vendor and code are written in ASCII.")
+
+
 def encode_seal(
-    seal_info_der: bytes, *, certificate_der: bytes, signature_algorithm_oid: str, signature_der: bytes
+    seal_info_der: bytes,
+    *,
+    certificate_der: bytes,
+    signature_algorithm_oid: str,
+    signature_der: bytes,
+    timestamp_token: bytes | None = None,
 ) -> bytes:
-    """DER SESeal from what the maker signed, its certificate and signature (GB/T 38540-2020 §6.1)."""
+    """DER SESeal (GB/T 38540-2020 §6.1).
+
+    Args:
+        seal_info_der: exactly the octets that the maker signed.
+        certificate_der: the maker's certificate.
+        signature_algorithm_oid: of ``signature_der``.
+        signature_der: in its X.509 form.
+        timestamp_token: GM/T 0031-2025 only: TimeStampToken over SM3 of ``signature_der``.
+    """
     return encoder.sequence(
         seal_info_der,
         encoder.octet_string(certificate_der),
         encoder.oid(signature_algorithm_oid),
         encoder.bit_string(signature_der),
+        *_time_stamp(timestamp_token),
     )
 
 
 def encode_to_be_signed(
-    *, seal_der: bytes, at: datetime, data_hash: bytes, property_info: str, extensions: Sequence[Extension] = ()
+    *,
+    seal_der: bytes,
+    at: datetime,
+    data_hash: bytes,
+    property_info: str,
+    extensions: Sequence[Extension] = (),
+    generation: Generation = Generation.V4,
 ) -> bytes:
     """DER TBS_Sign, the message the signer signs (GB/T 38540-2020 §7.1).
 
@@ -118,14 +149,15 @@ def encode_to_be_signed(
         data_hash: digest of what is sealed.
         property_info: in OFD the absolute path of Signature.xml.
         extensions: further data, such as :func:`validation_material`.
+        generation: the standard that is followed, of the two that share this structure.
     """
     return encoder.sequence(
-        encoder.integer(VERSION),
+        encoder.integer(_version(generation)),
         seal_der,
         encoder.generalized_time(at),
         encoder.bit_string(data_hash),
         encoder.ia5_string(property_info),
-        *((encoder.explicit(0, _extensions(extensions)),) if extensions else ()),
+        *((encoder.explicit(0, encode_extensions(extensions)),) if extensions else ()),
     )
 
 
@@ -146,13 +178,12 @@ def encode_signature(
         signature_der: the signature in its X.509 form.
         timestamp_token: RFC 3161 TimeStampToken over SM3 of ``signature_der``.
     """
-    token = () if timestamp_token is None else (encoder.explicit(0, encoder.bit_string(timestamp_token)),)
     return encoder.sequence(
         to_be_signed_der,
         encoder.octet_string(certificate_der),
         encoder.oid(signature_algorithm_oid),
         encoder.bit_string(signature_der),
-        *token,
+        *_time_stamp(timestamp_token),
     )
 
 
@@ -173,7 +204,7 @@ def validation_material(certificates: Sequence[bytes], crls: Sequence[bytes]) ->
     return tuple(extensions)
 
 
-def _extensions(extensions: Sequence[Extension]) -> bytes:
+def encode_extensions(extensions: Sequence[Extension]) -> bytes:
     """``ExtensionDatas``, with ``critical`` written even when it is false.
 
     DER leaves a default out (X.690 §11.5), but deployed seals write it, and ofdrw encodes it again so before it
@@ -189,6 +220,16 @@ def _extensions(extensions: Sequence[Extension]) -> bytes:
             for item in extensions
         )
     )
+
+
+def _time_stamp(token: bytes | None) -> tuple[bytes, ...]:
+    return () if token is None else (encoder.explicit(0, encoder.bit_string(token)),)
+
+
+def _version(generation: Generation) -> int:
+    if generation is Generation.V1:
+        raise _rejected("The first generation has structures of its own.")
+    return int(generation)
 
 
 def _rejected(detail: str) -> RejectedError:

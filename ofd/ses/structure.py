@@ -1,8 +1,10 @@
-"""Electronic seals and seal signatures of GB/T 38540-2020: what they are, and how received ones are read.
+"""Electronic seals and seal signatures: what they are, and how received ones are read.
 
-Reading is lenient where deployed seals break DER, and says so in ``variants``; it never repairs. Every part that a
-signature covers is kept as it was received (``info_der``, ``to_be_signed``), so nothing is encoded again in order to
-be verified. Encoding lives in :mod:`ofd.ses.encode`, verification of a seal in :mod:`ofd.ses.verify`.
+Three generations are read: GM/T 0031-2014 ("V1"), GB/T 38540-2020 ("V4") and GM/T 0031-2025 ("V5"). Reading is
+lenient where deployed seals break DER, and says so in ``variants``; it never repairs. Every part that a signature
+covers is kept as it was received (:attr:`Seal.signed_der`, :attr:`SealSignature.to_be_signed_der`), so nothing is
+encoded again in order to be verified. Encoding lives in :mod:`ofd.ses.encode` and :mod:`ofd.ses.encode_first`,
+verification of a seal in :mod:`ofd.ses.verify`.
 """
 
 from collections.abc import Iterator
@@ -10,17 +12,42 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from ofd.ses.fields import Fields, read_small_integer, read_time
+from ofd.ses.fields import (
+    BIT_STRING,
+    GENERALIZED_TIME,
+    SEQUENCE,
+    UTC_TIME,
+    Fields,
+    read_bits,
+    read_certificate,
+    read_signature,
+    read_small_integer,
+    read_time,
+    read_time_text,
+    read_token,
+)
+from ofd.ses.info import (
+    CertificateDigest,
+    Extension,
+    Generation,
+    Picture,
+    SealInfo,
+    read_extensions,
+    read_generation,
+    read_seal_info,
+)
+from trustcore.asn1 import encoder
 from trustcore.asn1.reader import Node, parse
-from trustcore.crypto.algorithms import DIGESTS
-from trustcore.crypto.digests import digest
 from trustcore.errors import MalformedError
+from trustcore.x509.cms import SignedData
+from trustcore.x509.tsp import TstInfo, parse_response
 
 __all__ = [
     "CERT_VALUES",
     "REVOCATION_VALUES",
     "CertificateDigest",
     "Extension",
+    "Generation",
     "Picture",
     "Seal",
     "SealInfo",
@@ -33,82 +60,11 @@ CERT_VALUES = "1.2.840.113549.1.9.16.2.23"
 REVOCATION_VALUES = "1.2.840.113549.1.9.16.2.24"
 """id-aa-ets-revocationValues (RFC 5126 §6.3.4)."""
 
-_VERSIONS = (4, 5)
-"""GB/T 38540-2020 writes 4, GM/T 0031-2025 writes 5; both have the structures read here."""
 _MAX_MATERIAL = 32
 """Certificates, and CRLs, that a signature may carry: each may cost a signature check."""
-_CERTIFICATES = 1
-_DIGESTS = 2
-_SEQUENCE = 0x30
-_BIT_STRING = 0x03
-_CONTEXT_0 = 0xA0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """SES_ESPictrueInfo: how the seal looks."""
-
-    type: str
-    """``PNG``, ``GIF``, ``JPG``, ``BMP``, ``SVG`` or ``ofd``, in any case."""
-    data: bytes
-    width_mm: int
-    height_mm: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extension:
-    """ExtData: one entry of ``extDatas``."""
-
-    oid: str
-    critical: bool = False
-    value: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateDigest:
-    """CertDigestObj: a signer named by the digest of its certificate."""
-
-    type: str
-    """``SM3`` or the OID of a hash function."""
-    value: bytes
-
-    def matches(self, certificate_der: bytes) -> bool:
-        """Whether this is the digest of the certificate, by SM3 or a SHA-2 hash; an unknown hash never matches."""
-        name = self.type.lower().removeprefix("urn:oid:").replace("-", "")
-        for details in DIGESTS.values():
-            known = {str(details.algorithm), details.oid, f"{details.oid}.1"}
-            if name in known:
-                return digest(details.algorithm, certificate_der) == self.value
-        return False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealInfo:
-    """SES_SealInfo: what the maker of the seal signed."""
-
-    version: int
-    vendor: str
-    """Vid: who made the sealing system."""
-    seal_code: str
-    """esID, unique."""
-    type: int
-    """1 organisation, 2 person; deployed seals also use 3 and 4."""
-    name: str
-    certificates: tuple[bytes, ...]
-    """DER certificates that may sign with the seal; empty when the seal lists digests."""
-    certificate_digests: tuple[CertificateDigest, ...]
-    created: datetime
-    valid_from: datetime
-    valid_until: datetime
-    """Last moment the seal may be used, inclusive."""
-    picture: Picture
-    extensions: tuple[Extension, ...]
-
-    def lists(self, certificate_der: bytes) -> bool:
-        """Whether this certificate may sign with the seal: byte for byte, or by digest."""
-        return certificate_der in self.certificates or any(
-            listed.matches(certificate_der) for listed in self.certificate_digests
-        )
+_CONTEXT_0, _PRIMITIVE_0 = 0xA0, 0x80
+_FIRST_ELEMENTS = 2
+"""SESeal and SES_Signature of GM/T 0031-2014 have two elements, later ones four and more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +73,13 @@ class Seal:
 
     der: bytes
     """The whole seal as received."""
+    generation: Generation
     info: SealInfo
     info_der: bytes
-    """The octets of ``eSealInfo`` that the maker signed."""
+    """The octets of ``eSealInfo``."""
+    signed_der: bytes
+    """What the maker signed: ``eSealInfo`` alone; in the first generation SEQUENCE{ esealInfo, cert,
+    signatureAlgorithm } of the elements as received."""
     certificate_der: bytes
     """The maker's certificate."""
     signature_algorithm_oid: str
@@ -145,9 +105,15 @@ class ToBeSigned:
     """TBS_Sign: what the signer signed."""
 
     version: int
+    """As written."""
     seal: Seal
     signed_at: datetime
     """timeInfo, the time the signer claims."""
+    time_token: bytes | None = None
+    """GM/T 0031-2014: the time-stamp token that is timeInfo.
+
+    It stands under the signature, so it proves that the signature was made after its time, not that it existed then.
+    """
     data_hash: bytes
     """Digest of Signature.xml, or of what else the container protects."""
     property_info: str
@@ -161,7 +127,7 @@ class ToBeSigned:
         Raises:
             MalformedError: ``ofd.ses.validation-material`` when there are more than a verifier should look at.
         """
-        return _bounded(node for value in self._values(CERT_VALUES) for node in parse(value).expect(_SEQUENCE).children)
+        return _bounded(node for value in self._values(CERT_VALUES) for node in parse(value).expect(SEQUENCE).children)
 
     @property
     def embedded_crls(self) -> tuple[bytes, ...]:
@@ -170,7 +136,7 @@ class ToBeSigned:
         Raises:
             MalformedError: ``ofd.ses.validation-material`` when there are more than a verifier should look at.
         """
-        lists = (parse(value).expect(_SEQUENCE).find(_CONTEXT_0) for value in self._values(REVOCATION_VALUES))
+        lists = (parse(value).expect(SEQUENCE).find(_CONTEXT_0) for value in self._values(REVOCATION_VALUES))
         return _bounded(crl for node in lists if node for crl in node[0].children)
 
     def _values(self, oid: str) -> Iterator[bytes]:
@@ -189,6 +155,7 @@ class SealSignature:
     """SES_Signature: a document sealed."""
 
     der: bytes
+    generation: Generation
     to_be_signed: ToBeSigned
     to_be_signed_der: bytes
     """The octets the signer signed, as received."""
@@ -207,143 +174,135 @@ class SealSignature:
         Raises:
             MalformedError: ``ofd.ses.…`` or ``asn1.…``; ``ofd.ses.version`` for generations not read here.
         """
-        node = parse(der).expect(_SEQUENCE)
-        if len(node.children) == 2:
-            raise _unknown_version(1)
-        variants: list[str] = []
-        fields = Fields(node)
-        tbs_node = fields.next(_SEQUENCE)
-        result = cls(
-            der=der,
-            to_be_signed=_to_be_signed(tbs_node, variants),
-            to_be_signed_der=tbs_node.raw,
-            certificate_der=fields.next().octets(),
-            signature_algorithm_oid=fields.next().oid(),
-            signature=_signature(fields.next(), variants),
-            timestamp_token=_timestamp(fields.optional(_CONTEXT_0)),
-            variants=tuple(dict.fromkeys(variants)),
-        )
-        fields.end()
-        return result
+        node = parse(der).expect(SEQUENCE)
+        return _first_signature(node) if len(node.children) == _FIRST_ELEMENTS else _later_signature(node)
 
 
-def _to_be_signed(node: Node, variants: list[str]) -> ToBeSigned:
+def _later_signature(node: Node) -> SealSignature:
+    variants: list[str] = []
     fields = Fields(node)
-    version = read_small_integer(fields.next())
-    if version not in _VERSIONS:
-        raise _unknown_version(version)
-    result = ToBeSigned(
-        version=version,
-        seal=_seal(fields.next(_SEQUENCE), variants),
-        signed_at=read_time(fields.next(), variants),
-        data_hash=fields.next().bit_string(),
-        property_info=fields.next().text(),
-        extensions=_extensions(fields.optional(_CONTEXT_0, _SEQUENCE), variants, tagged=True),
-    )
-    fields.end()
-    return result
-
-
-def _seal(node: Node, variants: list[str]) -> Seal:
-    fields = Fields(node.expect(_SEQUENCE))
-    if len(node.children) == 2:
-        raise _unknown_version(1)
-    info = fields.next(_SEQUENCE)
-    result = Seal(
+    tbs_node = fields.next(SEQUENCE)
+    tbs, generation = _to_be_signed(tbs_node, variants)
+    result = SealSignature(
         der=node.raw,
-        info=_seal_info(info, variants),
-        info_der=info.raw,
-        certificate_der=fields.next().octets(),
+        generation=generation,
+        to_be_signed=tbs,
+        to_be_signed_der=tbs_node.raw,
+        certificate_der=read_certificate(fields.next(), variants),
         signature_algorithm_oid=fields.next().oid(),
-        signature=_signature(fields.next(), variants),
-        timestamp_token=_timestamp(fields.optional(_CONTEXT_0)),
+        signature=read_signature(fields.next(), variants),
+        timestamp_token=read_token(fields.optional(_CONTEXT_0, _PRIMITIVE_0), variants),
         variants=tuple(dict.fromkeys(variants)),
     )
     fields.end()
     return result
 
 
-def _seal_info(node: Node, variants: list[str]) -> SealInfo:
+def _to_be_signed(node: Node, variants: list[str]) -> tuple[ToBeSigned, Generation]:
     fields = Fields(node)
-    header = fields.next(_SEQUENCE)
-    if header[0].text() != "ES":
-        raise MalformedError("A seal's header starts with ES.", code="ofd.ses.header")
-    version = read_small_integer(header[1])
-    if version not in _VERSIONS:
-        raise _unknown_version(version)
-    seal_code = fields.next().text()
-    properties = Fields(fields.next(_SEQUENCE))
-    picture = fields.next(_SEQUENCE)
-    kind = read_small_integer(properties.next())
-    name = properties.next().text()
-    certificates, digests = _certificate_list(read_small_integer(properties.next()), properties.next(_SEQUENCE))
-    result = SealInfo(
+    version = read_small_integer(fields.next())
+    generation = read_generation(version, first=False)
+    seal = _seal(fields.next(SEQUENCE), variants)
+    if seal.generation is Generation.V1:
+        variants.append("seal-generation")
+    result = ToBeSigned(
         version=version,
-        vendor=header[2].text(),
-        seal_code=seal_code,
-        type=kind,
-        name=name,
-        certificates=certificates,
-        certificate_digests=digests,
-        created=read_time(properties.next(), variants),
-        valid_from=read_time(properties.next(), variants),
-        valid_until=read_time(properties.next(), variants),
-        picture=Picture(
-            type=picture[0].text(),
-            data=picture[1].octets(),
-            width_mm=read_small_integer(picture[2]),
-            height_mm=read_small_integer(picture[3]),
-        ),
-        extensions=_extensions(fields.optional(_CONTEXT_0, _SEQUENCE), variants, tagged=False),
+        seal=seal,
+        signed_at=read_time(fields.next(), variants),
+        data_hash=read_bits(fields.next(), variants),
+        property_info=fields.next().text(),
+        extensions=read_extensions(fields.optional(_CONTEXT_0, SEQUENCE), variants, tagged=True),
     )
-    properties.end()
+    fields.end()
+    return result, generation
+
+
+def _first_signature(node: Node) -> SealSignature:
+    """``SEQUENCE{ toSign, signature }`` (GM/T 0031-2014 §7.1): certificate and algorithm stand in what is signed."""
+    variants: list[str] = []
+    tbs_node = node[0].expect(SEQUENCE)
+    fields = Fields(tbs_node)
+    version = read_small_integer(fields.next())
+    seal = _seal(fields.next(SEQUENCE), variants)
+    if seal.generation is not Generation.V1:
+        variants.append("seal-generation")
+    signed_at, token = _time_info(fields.next(), variants)
+    tbs = ToBeSigned(
+        version=version,
+        seal=seal,
+        signed_at=signed_at,
+        time_token=token,
+        data_hash=read_bits(fields.next(), variants),
+        property_info=fields.next().text(),
+        extensions=(),
+    )
+    certificate_der = read_certificate(fields.next(), variants)
+    algorithm_oid = fields.next().oid()
+    fields.end()
+    return SealSignature(
+        der=node.raw,
+        generation=Generation.V1,
+        to_be_signed=tbs,
+        to_be_signed_der=tbs_node.raw,
+        certificate_der=certificate_der,
+        signature_algorithm_oid=algorithm_oid,
+        signature=read_signature(node[1], variants),
+        timestamp_token=None,
+        variants=tuple(dict.fromkeys(variants)),
+    )
+
+
+def _time_info(node: Node, variants: list[str]) -> tuple[datetime, bytes | None]:
+    """The time of GM/T 0031-2014: a BIT STRING that holds a time-stamp token, a UTCTime, or the time as text."""
+    if node.tag in {UTC_TIME, GENERALIZED_TIME}:
+        variants.append("time-type")
+        return read_time(node, variants, tag=node.tag), None
+    value = read_bits(node, variants)
+    if value[:1] == bytes((SEQUENCE,)):
+        return _token_time(value)
+    if value[:1] in {bytes((UTC_TIME,)), bytes((GENERALIZED_TIME,))}:
+        inner = parse(value)
+        return read_time(inner, variants, tag=inner.tag), None
+    variants.append("time-form")
+    return read_time_text(value.decode("ascii", "replace")), None
+
+
+def _token_time(value: bytes) -> tuple[datetime, bytes]:
+    """Time and octets of a TimeStampToken, or of the one in a TimeStampResp."""
+    token = value if parse(value)[0].tag == 0x06 else parse_response(value)
+    content = SignedData.from_der(token).content
+    if content is None:
+        raise MalformedError("The time stamp in a seal's signature is empty.", code="ofd.ses.time")
+    return TstInfo.from_der(content).gen_time, token
+
+
+def _seal(node: Node, variants: list[str]) -> Seal:
+    first = len(node.expect(SEQUENCE).children) == _FIRST_ELEMENTS
+    fields = Fields(node)
+    info_node = fields.next(SEQUENCE)
+    info = read_seal_info(info_node, variants, first=first)
+    signing = Fields(_sign_info(fields.next(), variants)) if first else fields
+    certificate, algorithm = signing.next(), signing.next()
+    result = Seal(
+        der=node.raw,
+        generation=read_generation(info.version, first=first),
+        info=info,
+        info_der=info_node.raw,
+        signed_der=encoder.sequence(info_node.raw, certificate.raw, algorithm.raw) if first else info_node.raw,
+        certificate_der=read_certificate(certificate, variants),
+        signature_algorithm_oid=algorithm.oid(),
+        signature=read_signature(signing.next(), variants),
+        timestamp_token=None if first else read_token(fields.optional(_CONTEXT_0, _PRIMITIVE_0), variants),
+        variants=tuple(dict.fromkeys(variants)),
+    )
+    signing.end()
     fields.end()
     return result
 
 
-def _certificate_list(kind: int, node: Node) -> tuple[tuple[bytes, ...], tuple[CertificateDigest, ...]]:
-    if kind == _CERTIFICATES:
-        return tuple(item.octets() for item in node.children), ()
-    if kind == _DIGESTS:
-        return (), tuple(CertificateDigest(type=item[0].text(), value=item[1].octets()) for item in node.children)
-    raise MalformedError(f"A seal's certListType is 1 or 2, not {kind}.", code="ofd.ses.certificate-list")
-
-
-def _extensions(node: Node | None, variants: list[str], *, tagged: bool) -> tuple[Extension, ...]:
-    """Read extDatas; seals carry them untagged, TBS_Sign in ``[0]``, and each occurs the other way in the wild."""
-    if node is None:
-        return ()
-    if (node.tag == _CONTEXT_0) != tagged:
-        variants.append("extension-tagging")
-    items = node[0].expect(_SEQUENCE).children if node.tag == _CONTEXT_0 else node.children
-    return tuple(_extension(item.expect(_SEQUENCE), variants) for item in items)
-
-
-def _extension(node: Node, variants: list[str]) -> Extension:
-    fields = Fields(node)
-    oid = fields.next().oid()
-    critical = fields.optional(0x01)
-    if critical is None:
-        variants.append("default-left-out")
-    value = fields.next().octets()
-    fields.end()
-    return Extension(oid=oid, critical=critical is not None and critical.boolean(), value=value)
-
-
-def _signature(node: Node, variants: list[str]) -> bytes:
-    value = node.bit_string()
-    if len(value) == 64:
-        variants.append("raw-signature")
-    return value
-
-
-def _timestamp(node: Node | None) -> bytes | None:
-    return None if node is None else node[0].expect(_BIT_STRING).bit_string()
-
-
-def _unknown_version(version: int) -> MalformedError:
-    return MalformedError(
-        f"The seal structure is of version {version}; versions 4 and 5 are read.",
-        code="ofd.ses.version",
-        version=version,
-    )
+def _sign_info(node: Node, variants: list[str]) -> Node:
+    """SES_SignInfo, which some wrap in a BIT STRING."""
+    if node.tag == BIT_STRING:
+        variants.append("sign-info-type")
+        return node.within(1).expect(SEQUENCE)
+    return node.expect(SEQUENCE)

@@ -58,7 +58,7 @@ def verify_seal(
         )
         return report.build().steps
     # (1) the maker's signature
-    signed = is_signed_by(maker, seal.signature_algorithm_oid, seal.info_der, seal.signature)
+    signed = is_signed_by(maker, seal.signature_algorithm_oid, seal.signed_der, seal.signature)
     report.check(
         signed,
         f"{prefix}.signature",
