@@ -5,6 +5,7 @@ Only what GB/T 33190-2016 §6.2 needs is known: stored and deflated entries, no 
 
 from dataclasses import dataclass
 from struct import Struct
+from typing import NamedTuple
 
 __all__ = [
     "CENTRAL",
@@ -17,10 +18,14 @@ __all__ = [
     "END_MAGIC",
     "LOCAL",
     "LOCAL_MAGIC",
+    "REFUSED_FLAGS",
     "STORED",
+    "STRICT",
     "UTF8_FLAG",
+    "WILD",
     "CentralRecord",
     "Limits",
+    "Tolerance",
 ]
 
 LOCAL = Struct("<4s5H3L2H")
@@ -44,6 +49,8 @@ UTF8_FLAG = 0x0800
 """General purpose bit 11: the name is UTF-8."""
 DATA_DESCRIPTOR_FLAG = 0x0008
 """General purpose bit 3: sizes and CRC follow the data."""
+REFUSED_FLAGS = 0x0001 | 0x0020 | 0x0040 | 0x2000
+"""Encrypted, patched, strongly encrypted, masked headers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +68,26 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CentralRecord:
-    """One file of the central directory, checked against its local header."""
+class Tolerance:
+    """What a reading that is strict otherwise may let pass, because files in the field need it; all of it is told."""
+
+    prefix_bytes: int = 0
+    """How many foreign octets may precede the first entry."""
+    unflagged_names: bool = False
+    """Names that are neither ASCII nor flagged UTF-8 are read as UTF-8 where they are, else as GB 18030."""
+
+
+STRICT = Tolerance()
+WILD = Tolerance(prefix_bytes=1024, unflagged_names=True)
+"""What the readers that people use let pass and what no second reader sees otherwise: octets before the package, which
+are nobody's content, and names in the encoding of Chinese systems."""
+
+
+class CentralRecord(NamedTuple):
+    """One file of the central directory, checked against its local header.
+
+    A tuple, because a hundred thousand of them are made a second.
+    """
 
     name: str
     """Path without leading slash."""
@@ -72,7 +97,7 @@ class CentralRecord:
     compressed_size: int
     size: int
     offset: int
-    """Of the local header."""
+    """Of the local header, in the file."""
     data_offset: int
     """Of the compressed data."""
     end: int

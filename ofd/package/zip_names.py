@@ -3,11 +3,12 @@
 import stat
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 from ofd.package.zip_format import UTF8_FLAG
 from trustcore.errors import MalformedError
 
-__all__ = ["check_attributes", "check_distinct", "decode_name"]
+__all__ = ["NameSet", "check_attributes", "check_distinct", "decode_name", "decode_unflagged", "folded"]
 
 _UNICODE_PATH_EXTRA = b"\x75\x70"
 """Info-ZIP Unicode Path: a second name that some readers prefer."""
@@ -16,8 +17,11 @@ _MAX_NAME_BYTES = 1024
 _MAX_FOLDERS = 32
 _SHOWN = 200
 """How many characters of a refused name an error repeats."""
+_REMEMBERED = 2048
+"""Documents are full of the same few names."""
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def decode_name(raw: bytes, flags: int) -> str:
     """The name of an entry.
 
@@ -29,18 +33,41 @@ def decode_name(raw: bytes, flags: int) -> str:
     try:
         name = raw.decode("utf-8" if flags & UTF8_FLAG else "ascii")
     except UnicodeDecodeError as error:
-        shown = raw.decode("gb18030", "replace")
+        shown = raw.decode("gb18030", "replace")[:_SHOWN]
         raise MalformedError(
             f"The name of entry {shown!r} is not UTF-8.", code="ofd.package.name-encoding", entry=shown
         ) from error
+    _check_name(name, len(raw))
+    return name
+
+
+def decode_unflagged(raw: bytes) -> str:
+    """A name without the UTF-8 flag: UTF-8 where it is well-formed, else GB 18030.
+
+    Raises:
+        MalformedError: ``ofd.package.name-encoding`` or ``ofd.package.name``.
+    """
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            name = raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        _check_name(name, len(raw))
+        return name
+    shown = raw.decode("ascii", "replace")[:_SHOWN]
+    raise MalformedError(
+        f"The name of entry {shown!r} is in no known encoding.", code="ofd.package.name-encoding", entry=shown
+    )
+
+
+def _check_name(name: str, octets: int) -> None:
     parts = name.removesuffix("/").split("/")
     bad_part = any(part in {"", ".", ".."} for part in parts)
     drive = len(parts[0]) > 1 and parts[0][1] == ":"
-    too_long = len(raw) > _MAX_NAME_BYTES or len(parts) > _MAX_FOLDERS
+    too_long = octets > _MAX_NAME_BYTES or len(parts) > _MAX_FOLDERS
     if bad_part or drive or too_long or _has_bad_character(name):
         shown = name[:_SHOWN]
         raise MalformedError(f"The entry name {shown!r} is not a plain path.", code="ofd.package.name", entry=shown)
-    return name
 
 
 def _has_bad_character(name: str) -> bool:
@@ -71,35 +98,71 @@ def check_attributes(name: str, external_attributes: int, extra: bytes) -> None:
         position += 4 + int.from_bytes(extra[position + 2 : position + 4], "little")
 
 
+def folded(name: str) -> str:
+    """What a name is for readers that know neither case nor the forms of a character."""
+    return unicodedata.normalize("NFC", name.removesuffix("/")).casefold()
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _keys(name: str) -> tuple[str, tuple[str, ...]]:
+    """The folded name, and those of the folders that a file with this name needs."""
+    key = folded(name)
+    if name.endswith("/"):
+        return key, ()
+    parts = key.split("/")
+    return key, tuple("/".join(parts[:end]) for end in range(1, len(parts)))
+
+
+class NameSet:
+    """Names of one package, each another file for every reader."""
+
+    def __init__(self) -> None:
+        """Start without names."""
+        self._seen: dict[str, str] = {}
+        self._folders: dict[str, str] = {}
+
+    def add(self, name: str) -> None:
+        """Take one more name; folders end with a slash.
+
+        Raises:
+            MalformedError: ``ofd.package.duplicate`` for a name that some readers take for an earlier one, and for a
+                file that is also a folder; both names are in ``facts``.
+        """
+        key, folders = _keys(name)
+        if key in self._seen:
+            other = self._seen[key]
+            raise MalformedError(
+                f"Entries {other!r} and {name!r} are the same file for some readers.",
+                code="ofd.package.duplicate",
+                entry=name,
+                other=other,
+            )
+        self._seen[key] = name
+        if key in self._folders and name[-1] != "/":
+            raise _file_and_folder(name, self._folders[key])
+        for folder in folders:
+            if folder not in self._folders:
+                self._folders[folder] = name
+                other = self._seen.get(folder, "/")
+                if other[-1] != "/":
+                    raise _file_and_folder(other, name)
+
+
 def check_distinct(names: Iterable[str]) -> None:
     """Refuse names that some readers take for the same file, and files that are also directories.
 
     Raises:
         MalformedError: ``ofd.package.duplicate`` with the entry in ``facts``.
     """
-    seen: dict[str, str] = {}
-    folders: dict[str, str] = {}
+    known = NameSet()
     for name in names:
-        key = unicodedata.normalize("NFC", name.removesuffix("/")).casefold()
-        if key in seen:
-            raise MalformedError(
-                f"Entries {seen[key]!r} and {name!r} are the same file for some readers.",
-                code="ofd.package.duplicate",
-                entry=name,
-                other=seen[key],
-            )
-        seen[key] = name
-        if name.endswith("/"):
-            continue
-        while "/" in key:
-            key = key.rpartition("/")[0]
-            folders[key] = name
-    for key, name in folders.items():
-        other = seen.get(key, "/")
-        if not other.endswith("/"):
-            raise MalformedError(
-                f"Entry {other!r} is a file and the folder of {name!r}.",
-                code="ofd.package.duplicate",
-                entry=name,
-                other=other,
-            )
+        known.add(name)
+
+
+def _file_and_folder(name: str, inner: str) -> MalformedError:
+    return MalformedError(
+        f"Entry {name!r} is a file and the folder of {inner!r}.",
+        code="ofd.package.duplicate",
+        entry=inner,
+        other=name,
+    )

@@ -3,11 +3,13 @@
 Attackers hide content in the places where readers disagree: local headers against the central directory, bytes before,
 between and behind the entries, two end records, two names. Everything that leaves such room is refused: entries must
 follow each other without a gap from the first byte, the central directory must follow them, and the end record must be
-the end of the file.
+the end of the file. A :class:`~ofd.package.zip_format.Tolerance` widens this in two named places only.
 """
 
-import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
+from ofd.package.source import MemorySource, Source
 from ofd.package.zip_format import (
     CENTRAL,
     CENTRAL_MAGIC,
@@ -19,187 +21,227 @@ from ofd.package.zip_format import (
     END_MAGIC,
     LOCAL,
     LOCAL_MAGIC,
+    REFUSED_FLAGS,
     STORED,
+    STRICT,
+    UTF8_FLAG,
     CentralRecord,
     Limits,
+    Tolerance,
 )
-from ofd.package.zip_names import check_attributes, check_distinct, decode_name
+from ofd.package.zip_names import check_attributes, check_distinct, decode_name, decode_unflagged
 from trustcore.errors import MalformedError
 
-__all__ = ["inflate", "read_directory"]
+__all__ = ["Directory", "read_directory"]
 
-_REFUSED_FLAGS = 0x0001 | 0x0020 | 0x0040 | 0x2000
-"""Encrypted, patched, strongly encrypted, masked headers."""
 _FF32 = 0xFFFFFFFF
 _FF16 = 0xFFFF
+_MAX_DIRECTORY_BYTES = 64 * 1024 * 1024
+_LOCAL_TAIL = LOCAL.size + 64
+"""How much is read for a local header: most names and extra fields fit."""
 
 
-def read_directory(data: bytes, limits: Limits) -> tuple[CentralRecord, ...]:
-    """All entries in the order of the central directory.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """What a package says it holds."""
+
+    records: tuple[CentralRecord, ...]
+    """In the order of the central directory."""
+    prefix_bytes: int = 0
+    """How many foreign octets precede the first entry; they were tolerated."""
+    guessed_names: tuple[str, ...] = ()
+    """Names whose encoding nobody states; they were tolerated."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reading:
+    """The place of the directory in the file, and what was let pass."""
+
+    source: Source
+    limits: Limits
+    tolerance: Tolerance
+    start: int
+    end: int
+    count: int
+    shift: int
+    """What has to be added to stated offsets because of foreign octets in front."""
+    prefix_bytes: int
+    guessed: list[str] = field(default_factory=list)
+
+
+def read_directory(source: Source | bytes, limits: Limits, tolerance: Tolerance = STRICT) -> Directory:
+    """All entries, checked.
 
     Raises:
         MalformedError: ``ofd.package.…``: what is wrong, with the entry in ``facts`` where it is one entry's fault.
     """
-    start, end, count = _end_record(data)
-    if count > limits.entries:
-        raise _malformed(f"The package has {count} entries, more than {limits.entries}.", "too-many-entries")
+    reading = _find_directory(MemorySource(source) if isinstance(source, bytes) else source, limits, tolerance)
+    if reading.count > limits.entries:
+        raise _malformed(f"The package has {reading.count} entries, more than {limits.entries}.", "too-many-entries")
+    size = reading.end - reading.start
+    if size > _MAX_DIRECTORY_BYTES:
+        raise _malformed("The central directory is too large.", "too-many-entries")
+    directory = reading.source.read(reading.start, size)
     records: list[CentralRecord] = []
-    position = start
-    for _ in range(count):
-        record = _central_record(data, position, end, limits)
+    position = 0
+    for _ in range(reading.count):
+        record = _central_record(reading, directory, position)
         records.append(record)
         position += len(record.raw)
-    if position != end:
+    if position != size:
         raise _malformed("The central directory holds more than its entries.", "directory")
-    if sum(record.size for record in records) > limits.total_bytes:
+    if sum([record.size for record in records]) > limits.total_bytes:
         raise _malformed(f"The package unpacks to more than {limits.total_bytes} bytes.", "too-large")
-    check_distinct(record.name for record in records)
-    _check_contiguous(records, start)
-    return tuple(records)
+    check_distinct([record.name for record in records])
+    _check_contiguous(records, reading.prefix_bytes, reading.start)
+    return Directory(records=tuple(records), prefix_bytes=reading.prefix_bytes, guessed_names=tuple(reading.guessed))
 
 
-def inflate(data: bytes, record: CentralRecord) -> bytes:
-    """The content of one entry, its length and CRC-32 checked.
-
-    Raises:
-        MalformedError: ``ofd.package.entry-damaged``, naming the entry.
-    """
-    packed = data[record.data_offset : record.data_offset + record.compressed_size]
-    content = packed if record.method != DEFLATED else _inflate(packed, record.size)
-    if content is None or len(content) != record.size or zlib.crc32(content) != record.crc32:
-        raise _damaged(record.name)
-    return content
-
-
-def _inflate(packed: bytes, size: int) -> bytes | None:
-    """What ``packed`` unpacks to, if that is at most ``size`` octets, nothing is left over and no bit is without use.
-
-    The bits that fill up the last octet (RFC 1951 §3.1.1) are protected by nothing. Where clearing the highest bit that
-    is set in the last octet makes no difference, they were not all zero.
-    """
-    stream = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        start = stream.decompress(packed[:-1], size + 1)
-        if stream.unconsumed_tail or stream.eof:
-            return None
-        other = stream.copy()
-        end = _last(stream, packed[-1:], size + 1 - len(start))
-        if end is None or _last(other, _without_highest_bit(packed[-1:]), size + 1 - len(start)) == end:
-            return None
-    except zlib.error:
-        return None
-    return start + end
-
-
-def _last(stream: "zlib._Decompress", octet: bytes, room: int) -> bytes | None:
-    """What the last octet adds, if the stream ends with it."""
-    try:
-        end = stream.decompress(octet, room) if room else b""
-    except zlib.error:
-        return None
-    return end if stream.eof and not stream.unused_data and not stream.unconsumed_tail else None
-
-
-def _without_highest_bit(octet: bytes) -> bytes:
-    value = octet[0] if octet else 0
-    return bytes((value ^ (1 << value.bit_length() >> 1),)) if value else octet[:0]
-
-
-def _end_record(data: bytes) -> tuple[int, int, int]:
-    """Offset and end of the central directory and the number of its entries."""
-    if not data.startswith((LOCAL_MAGIC, END_MAGIC)):
-        raise _malformed("The file does not start as a ZIP package does.", "not-zip")
-    position = len(data) - END.size
-    if position < 0 or data[position : position + 4] != END_MAGIC:
+def _find_directory(source: Source, limits: Limits, tolerance: Tolerance) -> _Reading:
+    prefix = _prefix_length(source, tolerance)
+    position = source.size - END.size
+    tail = source.read(max(position, 0), END.size)
+    if position < 0 or not tail.startswith(END_MAGIC):
         raise _malformed("Bytes follow the end of the ZIP package, or its end is missing.", "end")
-    _, disk, directory_disk, here, count, size, start, comment = END.unpack_from(data, position)
+    _, disk, directory_disk, here, count, size, start, comment = END.unpack(tail)
     if disk or directory_disk or here != count or comment:
         raise _malformed("The package is split over several files or has a comment.", "end")
     if count == _FF16 or _FF32 in {size, start}:
         raise _malformed("The package is in ZIP64 form.", "zip64")
-    if start + size != position:
+    # Whoever put octets in front of a package may have corrected the offsets or not.
+    shift = prefix if prefix and start + size + prefix == position else 0
+    if start + size + shift != position:
         raise _malformed("The central directory does not end where the end record starts.", "directory")
-    return start, position, count
+    return _Reading(
+        source=source,
+        limits=limits,
+        tolerance=tolerance,
+        start=start + shift,
+        end=position,
+        count=count,
+        shift=shift,
+        prefix_bytes=prefix,
+    )
 
 
-def _central_record(data: bytes, position: int, end: int, limits: Limits) -> CentralRecord:
-    if position + CENTRAL.size > end or data[position : position + 4] != CENTRAL_MAGIC:
+def _prefix_length(source: Source, tolerance: Tolerance) -> int:
+    """How many octets precede the first entry, if that many are tolerated."""
+    head = source.read(0, tolerance.prefix_bytes + len(LOCAL_MAGIC))
+    if head.startswith((LOCAL_MAGIC, END_MAGIC)):
+        return 0
+    found = head.find(LOCAL_MAGIC)
+    if found < 0:
+        raise _malformed("The file does not start as a ZIP package does.", "not-zip")
+    return found
+
+
+def _central_record(reading: _Reading, directory: bytes, position: int) -> CentralRecord:
+    name_start = position + CENTRAL.size
+    if name_start > len(directory):
         raise _malformed("The central directory is damaged.", "directory")
-    fields = CENTRAL.unpack_from(data, position)
-    flags, method, crc32, compressed_size, size = fields[3], fields[4], *fields[7:10]
-    name_length, extra_length, comment_length, disk = fields[10:14]
-    name_end = position + CENTRAL.size + name_length
+    fields = CENTRAL.unpack_from(directory, position)
+    magic, _, _, flags, method, _, _, crc32, compressed_size, size, name_length, extra_length, *rest = fields
+    comment_length, disk, internal, external, offset = rest
+    name_end = name_start + name_length
     record_end = name_end + extra_length + comment_length
-    if record_end > end or disk:
+    if magic != CENTRAL_MAGIC or disk or record_end > len(directory):
         raise _malformed("The central directory is damaged.", "directory")
-    raw_name = data[position + CENTRAL.size : name_end]
-    name = decode_name(raw_name, flags)
-    check_attributes(name, fields[15], data[name_end : name_end + extra_length])
-    if flags & _REFUSED_FLAGS:
-        raise _malformed(f"Entry {name!r} is encrypted or patched.", "encrypted", name)
-    if fields[14] not in {0, 1}:
+    raw_name = directory[name_start:name_end]
+    name = _name(reading, raw_name, flags)
+    if external or extra_length:
+        check_attributes(name, external, directory[name_end : name_end + extra_length])
+    is_directory = name[-1] == "/"
+    _check_packing(reading.limits, name, fields)
+    if internal not in {0, 1}:
         raise _malformed(f"Entry {name!r} has internal attributes that mean nothing.", "attributes", name)
+    raw = directory[position:record_end]
+    offset += reading.shift
+    data_offset = _check_local(reading.source, offset, raw, name)
+    data_end = data_offset + compressed_size
+    end = _skip_descriptor(reading.source, data_end, fields, name) if flags & DATA_DESCRIPTOR_FLAG else data_end
+    return CentralRecord(name, flags, method, crc32, compressed_size, size, offset, data_offset, end, raw, is_directory)
+
+
+def _name(reading: _Reading, raw: bytes, flags: int) -> str:
+    if reading.tolerance.unflagged_names and not flags & UTF8_FLAG and not raw.isascii():
+        name = decode_unflagged(raw)
+        reading.guessed.append(name)
+        return name
+    return decode_name(raw, flags & UTF8_FLAG)
+
+
+def _check_packing(limits: Limits, name: str, fields: tuple[int, ...]) -> None:
+    """Refuse what cannot be unpacked, or only to more than is accepted."""
+    flags, method, compressed_size, size = fields[3], fields[4], fields[8], fields[9]
+    if flags & REFUSED_FLAGS:
+        raise _malformed(f"Entry {name!r} is encrypted or patched.", "encrypted", name)
     if method not in {STORED, DEFLATED} or (method == STORED and size != compressed_size):
         raise _malformed(f"Entry {name!r} is packed in an unknown way.", "method", name)
-    if name.endswith("/") and size:
+    if size and name[-1] == "/":
         raise _malformed(f"The folder {name!r} has content.", "name", name)
     too_dense = size > limits.ratio_from_bytes and size > limits.ratio * compressed_size
     if size > limits.entry_bytes or too_dense:
         raise _malformed(f"Entry {name!r} unpacks to {size} bytes, more than is accepted.", "too-large", name)
-    offset = fields[16]
-    data_offset = _check_local(data, offset, fields, raw_name, name)
-    data_end = data_offset + compressed_size
-    return CentralRecord(
-        name=name,
-        flags=flags,
-        method=method,
-        crc32=crc32,
-        compressed_size=compressed_size,
-        size=size,
-        offset=offset,
-        data_offset=data_offset,
-        end=_skip_descriptor(data, data_end, fields, name) if flags & DATA_DESCRIPTOR_FLAG else data_end,
-        raw=data[position:record_end],
-        is_directory=name.endswith("/"),
+
+
+def _check_local(source: Source, offset: int, raw: bytes, name: str) -> int:
+    """Compare the local header with the central record, and return where the data starts.
+
+    Version needed, flags, method, time, date, CRC, sizes and name length stand in the same order in both; how a file
+    was on its writer's disk stands in the central one only.
+    """
+    header = source.read(offset, _LOCAL_TAIL)
+    if len(header) < LOCAL.size or not header.startswith(LOCAL_MAGIC):
+        raise _mismatch(name)
+    name_length, extra_length = header[26] | header[27] << 8, header[28] | header[29] << 8
+    length = LOCAL.size + name_length + extra_length
+    if length > len(header):
+        header = source.read(offset, length)
+    same = header[4:28] == raw[6:30] or _is_deferred(header, raw)
+    name_end = LOCAL.size + name_length
+    raw_name = raw[CENTRAL.size : CENTRAL.size + name_length]
+    if not same or header[LOCAL.size : name_end] != raw_name or length > len(header):
+        raise _mismatch(name)
+    if extra_length:
+        check_attributes(name, 0, header[name_end:length])
+    return offset + length
+
+
+def _is_deferred(header: bytes, raw: bytes) -> bool:
+    """Whether all is the same but CRC and sizes, which follow the data (APPNOTE §4.4.4)."""
+    flags = header[6] | header[7] << 8
+    return (
+        bool(flags & DATA_DESCRIPTOR_FLAG)
+        and header[4:14] == raw[6:16]
+        and header[14:26] == bytes(12)
+        and header[26:28] == raw[28:30]
     )
 
 
-def _check_local(data: bytes, offset: int, central: tuple[int, ...], raw_name: bytes, name: str) -> int:
-    """Compare the local header with the central one, and return where the data starts."""
-    if offset + LOCAL.size > len(data) or data[offset : offset + 4] != LOCAL_MAGIC:
-        raise _mismatch(name)
-    fields = LOCAL.unpack_from(data, offset)
-    sizes, central_sizes = fields[6:9], central[7:10]
-    name_start = offset + LOCAL.size
-    data_offset = int(name_start + fields[9] + fields[10])
-    deferred = bool(fields[2] & DATA_DESCRIPTOR_FLAG) and sizes == (0, 0, 0)
-    # Version needed, flags, method, time and date; how a file was on its writer's disk stands in one place only.
-    same = fields[1:6] == central[2:7] and (deferred or sizes == central_sizes)
-    if not same or data[name_start : name_start + fields[9]] != raw_name or data_offset > len(data):
-        raise _mismatch(name)
-    check_attributes(name, 0, data[name_start + fields[9] : data_offset])
-    return data_offset
-
-
-def _skip_descriptor(data: bytes, position: int, central: tuple[int, ...], name: str) -> int:
+def _skip_descriptor(source: Source, position: int, central: tuple[int, ...], name: str) -> int:
     """Check the data descriptor (APPNOTE §4.3.9), whose magic is optional, and return its end."""
     expected = DESCRIPTOR.pack(*central[7:10])
-    if data[position : position + 4] == DESCRIPTOR_MAGIC and data.startswith(expected, position + 4):
-        return position + 4 + DESCRIPTOR.size
-    if data.startswith(expected, position):
+    found = source.read(position, len(DESCRIPTOR_MAGIC) + DESCRIPTOR.size)
+    if found == DESCRIPTOR_MAGIC + expected:
+        return position + len(found)
+    if found.startswith(expected):
         return position + DESCRIPTOR.size
     raise _mismatch(name)
 
 
-def _check_contiguous(records: list[CentralRecord], directory_start: int) -> None:
+def _check_contiguous(records: Iterable[CentralRecord], start: int, directory_start: int) -> None:
     """Every byte before the central directory belongs to exactly one entry."""
-    position = 0
-    for record in sorted(records, key=lambda r: r.offset):
+    position = start
+    for record in sorted(records, key=_offset):
         if record.offset != position:
             raise _malformed(f"Hidden bytes or overlapping data before entry {record.name!r}.", "gap", record.name)
         position = record.end
     if position != directory_start:
         raise _malformed("Hidden bytes before the central directory.", "gap")
+
+
+def _offset(record: CentralRecord) -> int:
+    return record.offset
 
 
 def _malformed(detail: str, reason: str, entry: str | None = None) -> MalformedError:
@@ -209,7 +251,3 @@ def _malformed(detail: str, reason: str, entry: str | None = None) -> MalformedE
 
 def _mismatch(name: str) -> MalformedError:
     return _malformed(f"Entry {name!r} is described differently in two places.", "header-mismatch", name)
-
-
-def _damaged(name: str) -> MalformedError:
-    return _malformed(f"Entry {name!r} is damaged.", "entry-damaged", name)

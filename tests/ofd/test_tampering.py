@@ -64,7 +64,7 @@ def test_a_flipped_byte_in_any_file_is_found_and_named(name: str, position: floa
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_flipped_byte_in_packed_data_is_found_and_named(pki: Pki, sealed: bytes, name: str) -> None:
-    record = next(item for item in read_directory(sealed, Limits()) if item.name == name)
+    record = next(item for item in read_directory(sealed, Limits()).records if item.name == name)
     data = bytearray(sealed)
     data[record.data_offset + record.compressed_size // 2] ^= 0x10
     report = verify(bytes(data), pki.policy())
