@@ -15,7 +15,7 @@ JUDGE = "ofdrw"
 
 def judge(exhibits: Exhibits, scratch: Path) -> list[Verdict]:
     """Open and draw the first licence, verify its seal, and show the judge altered packages."""
-    version = ofdrw_peer.version()
+    version = ofdrw_peer.PROJECT.version()
     licence = exhibits.licences[0]
     page = rendered_page(exhibits)
     page.parent.mkdir(parents=True, exist_ok=True)

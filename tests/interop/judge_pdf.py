@@ -40,7 +40,7 @@ def judge_pdfsig(exhibits: Exhibits, scratch: Path) -> list[Verdict]:
         return f"{'; '.join(said) or answer.last_line()} (missing: {', '.join(absent)})" if absent else None
 
     pdf = exhibits.licences[0].pdf
-    altered = _altered(pdf, scratch / "pdfsig")
+    altered = altered_pdfs(pdf, scratch / "pdfsig")
     tolerated = [name for name, path in altered.items() if problem_of(path) is None]
     stranger = scratch / "nss-empty"
     stranger.mkdir(exist_ok=True)
@@ -64,7 +64,7 @@ def judge_pyhanko(exhibits: Exhibits, scratch: Path) -> list[Verdict]:
     logging.getLogger("pyhanko").setLevel(logging.CRITICAL)  # it logs what it refuses, which is asked for here
     logging.getLogger("pyhanko_certvalidator").setLevel(logging.CRITICAL)
     pdf = exhibits.licences[0].pdf
-    altered = _altered(pdf, scratch / "pyhanko")
+    altered = altered_pdfs(pdf, scratch / "pyhanko")
     tolerated = tuple(name for name, path in altered.items() if _problem(exhibits, path) is None)
     return [
         Verdict(
@@ -78,7 +78,8 @@ def judge_pyhanko(exhibits: Exhibits, scratch: Path) -> list[Verdict]:
     ]
 
 
-def _altered(pdf: Path, folder: Path) -> dict[str, Path]:
+def altered_pdfs(pdf: Path, folder: Path) -> dict[str, Path]:
+    """Copies of a signed PDF with one thing altered each, by what it is."""
     data = pdf.read_bytes()
     folder.mkdir(parents=True, exist_ok=True)
     appended = folder / "appended.pdf"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import judge_bouncycastle
+import judge_dss
 import judge_gateway
 import judge_gmssl
 import judge_ofdrw
@@ -35,6 +36,7 @@ JUDGES: tuple[tuple[str, Judge], ...] = (
     ("ofdrw", judge_ofdrw.judge),
     ("pdfsig", judge_pdf.judge_pdfsig),
     ("pyHanko", judge_pdf.judge_pyhanko),
+    ("EU DSS", judge_dss.judge),
     ("zbar", judge_zbar.judge),
     ("OCSP and TSP", judge_protocols.judge),
     ("openid-client", judge_openid.judge),
