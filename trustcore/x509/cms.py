@@ -36,6 +36,7 @@ __all__ = [
     "sign",
     "signature_der",
     "signed_attributes",
+    "signer_algorithm",
 ]
 
 _SEQUENCE, _SET, _OCTET_STRING = 0x30, 0x31, 0x04
@@ -212,7 +213,7 @@ class SignerInfo:
             serial_number=named[1].integer() if by_name else None,
             subject_key_identifier=named.content if named.tag == _KEY_ID else None,
             digest_algorithm=digest_algorithm,
-            signature_algorithm=_signature_algorithm(algorithm_oid, digest_algorithm),
+            signature_algorithm=signer_algorithm(algorithm_oid, digest_algorithm),
             signature=node[after + 1].octets(),
             signed_attributes_der=bytes((_SET,)) + signed.raw[1:] if signed else None,
             attributes=_first_values(signed),
@@ -275,7 +276,7 @@ def _algorithm_oid(node: reader.Node) -> str:
     return node[0].oid()
 
 
-def _signature_algorithm(oid: str, digest_algorithm: DigestAlgorithm | None) -> SignatureAlgorithm | None:
+def signer_algorithm(oid: str, digest_algorithm: DigestAlgorithm | None) -> SignatureAlgorithm | None:
     """The algorithm of a signer; key types that stand for one are settled by the digest (RFC 5754 §3.2)."""
     if oid == RSA_ENCRYPTION:
         return _RSA_BY_DIGEST.get(digest_algorithm) if digest_algorithm else None
