@@ -26,6 +26,7 @@ def verify_seal(
     roots: Sequence[Certificate],
     intermediates: Sequence[Certificate],
     crls: Sequence[bytes],
+    ocsp_responses: Sequence[bytes] = (),
     at: datetime,
     prefix: str = "ofd.seal",
 ) -> tuple[Step, ...]:
@@ -40,6 +41,7 @@ def verify_seal(
         roots: trusted.
         intermediates: untrusted issuing certificates.
         crls: DER.
+        ocsp_responses: DER.
         at: the moment of use.
         prefix: of the step codes.
     """
@@ -75,6 +77,7 @@ def verify_seal(
         intermediates=intermediates,
         roots=roots,
         crls=crls,
+        ocsp_responses=ocsp_responses,
         at=seal.info.created,
         purpose=KeyPurpose.SEAL_MAKING,
         prefix=f"{prefix}.maker",

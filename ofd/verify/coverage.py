@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from ofd.package.reader import Package
 from ofd.structure import ROOT, DocumentBody
+from ofd.verify.case import SignatureOutcome, add_error
 from ofd.verify.reachable import Reachable
-from ofd.verify.signature import SignatureOutcome, add_error
 from trustcore.report import ReportBuilder, Status
 
 __all__ = ["check_coverage", "check_package"]

@@ -8,7 +8,8 @@ Each step has its number here and beside the code that takes it:
 
 and for each signature (:mod:`ofd.verify.signature`), of GB/T 38540-2020 §7.3 and GB/T 33190-2016 §18:
 
-(4) Signature.xml and SignedValue.dat can be read, and it is a seal of a known generation;
+(4) Signature.xml and SignedValue.dat can be read, and it is a seal of a known generation
+    (:mod:`ofd.verify.seal_value`), a signature without seal or an archive time stamp (:mod:`ofd.verify.sign_value`);
 (5) every protected file is there and unchanged;
 (6) the seal's data hash is that of Signature.xml;
 (7) the seal names this Signature.xml;
@@ -16,101 +17,191 @@ and for each signature (:mod:`ofd.verify.signature`), of GB/T 38540-2020 §7.3 a
 (9) the time: proven by the time stamp, else claimed, and never in the future;
 (10) the seal lists the signer's certificate;
 (11) the signer's certificate was good at that time: path, period, key usage, revocation;
-(12) the seal is its maker's, the maker's certificate was good when it was made, and the seal was in its period;
+(12) the seal is its maker's, the maker's certificate was good when it was made, the seal was in its period and not
+    withdrawn, and its own time stamp, if it has one, is right;
 (13) Seal.esl, where present, is the seal that signed;
 (14) the seal is shown on pages that exist;
 
-and for what is shown (:mod:`ofd.verify.coverage`):
+Signatures without a seal have no steps (7), (10), (12) and (13); a time stamp has no others than (5) and its own.
+The last signature is verified first: an archive time stamp that is right proves that what it covers existed at its
+time, so older certificates are judged as of then. And for what is shown (:mod:`ofd.verify.coverage`):
 
 (15) everything a reader shows is protected by each signature, OFD.xml leads nowhere else, nothing is missing, and the
-    package holds nothing that is neither linked nor protected.
+    package holds nothing that is neither linked nor protected;
+(16) what was added or changed after each signature (:mod:`ofd.verify.changes`).
 
-Any input gives a report: what cannot be read fails step (1), (2) or (4) with the code of the error.
+Every step that belongs to one signature names its ID in the evidence ``signature``. Any input gives a report: what
+cannot be read fails step (1), (2) or (4) with the code of the error.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from ofd.package.reader import Package
 from ofd.sign.parts import ListedSignature, read_signature_list
 from ofd.structure import ROOT, DocumentBody, read_bodies, read_part
+from ofd.verify.case import Proof, SignatureOutcome, add_error
+from ofd.verify.changes import SignatureChanges, add_changes, find_changes
 from ofd.verify.coverage import check_coverage, check_package
-from ofd.verify.policy import VerificationPolicy
-from ofd.verify.reachable import find_reachable
-from ofd.verify.signature import SignatureOutcome, add_error, verify_signature
+from ofd.verify.policy import RevokedSeal, VerificationPolicy
+from ofd.verify.reachable import Reachable, find_reachable
+from ofd.verify.signature import verify_signature
 from trustcore.errors import TrustError
 from trustcore.report import Report, ReportBuilder, Status
 
-__all__ = ["VerificationPolicy", "verify"]
+__all__ = ["RevokedSeal", "Verification", "VerificationPolicy", "examine", "verify"]
 
 
-def verify(data: bytes, policy: VerificationPolicy) -> Report:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """The report, and what it was made from: for pictures, other forms of the report and comparisons."""
+
+    report: Report
+    package: Package | None = field(default=None, repr=False)
+    """``None`` when the file is no sound package."""
+    signatures: tuple[SignatureOutcome, ...] = ()
+    """In the order of the list."""
+    reachable: Reachable | None = None
+    """What the document shows; ``None`` when there is no signature to compare it with."""
+    changes: tuple[SignatureChanges, ...] = ()
+    """For each signature that can be read."""
+
+    @property
+    def protected(self) -> frozenset[str]:
+        """Entries that every signature which can be read protects, and that are as they were signed."""
+        readable = [item.intact | item.own for item in self.signatures if item.is_readable and item.is_sound]
+        return frozenset.intersection(*readable) if readable else frozenset()
+
+
+def verify(data: bytes | Package, policy: VerificationPolicy) -> Report:
     """Verify every signature of a document and what it covers; see the module for the steps.
 
     ``facts`` of the report hold, from under a signature whose value is right: ``signer``, ``seal_name``, ``seal_code``,
     ``signed_at`` (RFC 3339), ``signed_at_proven`` (``true`` with a valid time stamp); and, when OFD.xml is protected
     and unchanged, ``title``, ``doc_id`` and each CustomData as ``metadata.<name>``. Facts of a second signature start
-    with ``2.``, and so on.
+    with ``2.``, and so on. An archive time stamp has the one fact ``archived_at``.
     """
-    report = ReportBuilder("ofd")
+    return examine(data, policy).report
+
+
+def examine(data: bytes | Package, policy: VerificationPolicy) -> Verification:
+    """As :func:`verify`, with what was found on the way."""
+    examination = _Examination(policy)
     try:
-        _verify(data, policy, report)
+        examination.run(data)
     except TrustError as error:
-        add_error(report, error)
-    return report.build()
+        add_error(examination.report, error)
+    return examination.result()
 
 
-def _verify(data: bytes, policy: VerificationPolicy, report: ReportBuilder) -> None:
-    # (1) the package
-    package = Package(data)
-    report.add(
-        Status.PASSED,
-        "ofd.package.read",
-        zh=f"OFD 包结构完好,共 {len(package.names)} 个文件",
-        en=f"The package is sound and holds {len(package.names)} files",
-        clause="GB/T 33190-2016 §6.2",
-    )
-    # (2) the documents
-    bodies = read_bodies(package)
-    with _linked_from_root():
-        for body in bodies:
-            read_part(package, body.document, "Document")
-    report.add(
-        Status.PASSED,
-        "ofd.structure.read",
-        zh="OFD.xml 与 Document.xml 可以读取",
-        en="OFD.xml and Document.xml can be read",
-        clause="GB/T 33190-2016 §7",
-        evidence={f"document_{index}": body.document for index, body in enumerate(bodies)},
-    )
-    # (3) the signatures
-    with _linked_from_root():
-        signatures = _signatures(package, bodies)
-    if not signatures:
-        report.add(
-            Status.FAILED,
-            "ofd.signature.none",
-            zh="文件没有加盖电子印章",
-            en="The document is not sealed",
-            clause="GB/T 33190-2016 §18.1",
-            evidence={"entry": " ".join(body.signatures or ROOT for body in bodies)},
+class _Examination:
+    """The procedure, and how far it came."""
+
+    def __init__(self, policy: VerificationPolicy) -> None:
+        self.policy = policy
+        self.report = ReportBuilder("ofd")
+        self.package: Package | None = None
+        self.outcomes: tuple[SignatureOutcome, ...] = ()
+        self.reachable: Reachable | None = None
+        self.changes: tuple[SignatureChanges, ...] = ()
+
+    def result(self) -> Verification:
+        return Verification(
+            report=self.report.build(),
+            package=self.package,
+            signatures=self.outcomes,
+            reachable=self.reachable,
+            changes=self.changes,
         )
-        return
+
+    def run(self, data: bytes | Package) -> None:
+        package = self.package = self._read_package(data)  # (1)
+        bodies = self._read_structure(package)  # (2)
+        signatures = self._read_signatures(package, bodies)  # (3)
+        if not signatures:
+            return
+        self.outcomes = _verify_signatures(package, signatures, self.policy)  # (4) to (14)
+        for number, outcome in enumerate(self.outcomes, start=1):
+            for step in outcome.report.steps:
+                evidence = {"signature": outcome.id, **step.evidence}
+                self.report.add(
+                    step.status, step.code, zh=step.zh, en=step.en, clause=step.clause, evidence=evidence
+                )  # fmt: skip
+            prefix = "" if number == 1 else f"{number}."
+            self.report.facts.update({prefix + name: value for name, value in outcome.facts.items()})
+        reachable = self.reachable = find_reachable(package)  # (15)
+        for outcome in self.outcomes:
+            if outcome.is_readable:
+                check_coverage(reachable, bodies, outcome, self.report)
+        check_package(package, bodies, reachable, self.outcomes, self.report)
+        lists = frozenset(body.signatures for body in bodies if body.signatures)
+        self.changes = find_changes(package, self.outcomes, lists)  # (16)
+        for changes in self.changes:
+            add_changes(changes, self.report)
+        if any(outcome.is_sound and ROOT in outcome.intact for outcome in self.outcomes):
+            self.report.facts.update(_document_facts(bodies[0]))
+
+    def _read_package(self, data: bytes | Package) -> Package:
+        package = Package(data) if isinstance(data, bytes) else data
+        self.report.add(
+            Status.PASSED,
+            "ofd.package.read",
+            zh=f"OFD 包结构完好,共 {len(package.names)} 个文件",
+            en=f"The package is sound and holds {len(package.names)} files",
+            clause="GB/T 33190-2016 §6.2",
+        )
+        return package
+
+    def _read_structure(self, package: Package) -> tuple[DocumentBody, ...]:
+        bodies = read_bodies(package)
+        with _linked_from_root():
+            for body in bodies:
+                read_part(package, body.document, "Document")
+        self.report.add(
+            Status.PASSED,
+            "ofd.structure.read",
+            zh="OFD.xml 与 Document.xml 可以读取",
+            en="OFD.xml and Document.xml can be read",
+            clause="GB/T 33190-2016 §7",
+            evidence={f"document_{index}": body.document for index, body in enumerate(bodies)},
+        )
+        return bodies
+
+    def _read_signatures(
+        self, package: Package, bodies: tuple[DocumentBody, ...]
+    ) -> tuple[tuple[DocumentBody, ListedSignature], ...]:
+        with _linked_from_root():
+            found = tuple(
+                (body, listed)
+                for body in bodies
+                if body.signatures is not None
+                for listed in read_signature_list(package, body.signatures)
+            )
+        if not found:
+            self.report.add(
+                Status.FAILED,
+                "ofd.signature.none",
+                zh="文件没有加盖电子印章",
+                en="The document is not sealed",
+                clause="GB/T 33190-2016 §18.1",
+                evidence={"entry": " ".join(body.signatures or ROOT for body in bodies)},
+            )
+        return found
+
+
+def _verify_signatures(
+    package: Package, signatures: Sequence[tuple[DocumentBody, ListedSignature]], policy: VerificationPolicy
+) -> tuple[SignatureOutcome, ...]:
+    """The last one first, so that archive time stamps are known when what they cover is judged."""
     outcomes: list[SignatureOutcome] = []
-    for number, (body, listed) in enumerate(signatures, start=1):
-        # (4) to (14)
-        outcome = verify_signature(package, listed, body=body, policy=policy, report=report)
+    proofs: list[Proof] = []
+    for body, listed in reversed(signatures):
+        outcome = verify_signature(package, listed, body=body, policy=policy, proofs=proofs)
         outcomes.append(outcome)
-        prefix = "" if number == 1 else f"{number}."
-        report.facts.update({prefix + name: value for name, value in outcome.facts.items()})
-    # (15) what is shown
-    reachable = find_reachable(package)
-    for outcome in outcomes:
-        if outcome.is_seal:
-            check_coverage(reachable, bodies, outcome, report)
-    check_package(package, bodies, reachable, outcomes, report)
-    if any(outcome.is_sound and ROOT in outcome.intact for outcome in outcomes):
-        report.facts.update(_document_facts(bodies[0]))
+        if outcome.proof is not None:
+            proofs.append(outcome.proof)
+    return tuple(reversed(outcomes))
 
 
 @contextmanager
@@ -121,15 +212,6 @@ def _linked_from_root() -> Iterator[None]:
     except TrustError as error:
         error.facts.setdefault("via", ROOT)
         raise
-
-
-def _signatures(package: Package, bodies: tuple[DocumentBody, ...]) -> tuple[tuple[DocumentBody, ListedSignature], ...]:
-    return tuple(
-        (body, listed)
-        for body in bodies
-        if body.signatures is not None
-        for listed in read_signature_list(package, body.signatures)
-    )
 
 
 def _document_facts(body: DocumentBody) -> dict[str, str]:

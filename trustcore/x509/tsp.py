@@ -21,6 +21,7 @@ from trustcore.x509.cms_form import form_step
 from trustcore.x509.cms_verify import verify_signer
 from trustcore.x509.crl import Crl
 from trustcore.x509.material import material_step
+from trustcore.x509.ocsp import OcspResponse
 from trustcore.x509.purposes import KeyPurpose
 
 __all__ = [
@@ -248,6 +249,7 @@ def verify_token(
     roots: Sequence[Certificate],
     intermediates: Sequence[Certificate] = (),
     crls: Sequence[Crl | bytes] = (),
+    ocsp_responses: Sequence[OcspResponse | bytes] = (),
     prefix: str = "tsp",
 ) -> TokenVerification:
     """Check a token: that it is over ``imprint_of``, its signature, and the authority's certificate at its time.
@@ -258,13 +260,14 @@ def verify_token(
         roots: trusted root certificates.
         intermediates: CA certificates, besides those in the token.
         crls: revocation lists, besides those in the token.
+        ocsp_responses: OCSP responses about the authority and its issuers.
         prefix: of the step codes: ``parse``, ``imprint``, those of CMS, and ``signer.…`` for the certificate.
 
     Answers with a failed ``parse`` step when the token cannot be read; raises nothing.
     """
     report = ReportBuilder(prefix)
     try:
-        gen_time = _verify_token(report, token_der, imprint_of, roots, (intermediates, crls))
+        gen_time = _verify_token(report, token_der, imprint_of, roots, (intermediates, crls, ocsp_responses))
     except MalformedError as error:
         report.add(
             Status.FAILED,
@@ -285,7 +288,7 @@ def _verify_token(
     token_der: bytes,
     imprint_of: bytes,
     roots: Sequence[Certificate],
-    evidence: tuple[Sequence[Certificate], Sequence[Crl | bytes]],
+    evidence: tuple[Sequence[Certificate], Sequence[Crl | bytes], Sequence[OcspResponse | bytes]],
 ) -> datetime:
     prefix = report.build().subject
     signed_data = SignedData.from_der(token_der)
@@ -301,7 +304,7 @@ def _verify_token(
         clause="RFC 3161 §2.4.2",
         evidence={"gen_time": info.gen_time.isoformat(), "serial_number": f"{info.serial_number:x}"},
     )
-    intermediates, crls = evidence
+    intermediates, crls, ocsp_responses = evidence
     issuers = (*intermediates, *roots)
     structure = form_step(f"{prefix}.structure", token_der, candidates=intermediates)
     material = material_step(f"{prefix}.material", signed_data.certificates, signed_data.crls, issuers=issuers)
@@ -323,6 +326,7 @@ def _verify_token(
             at=info.gen_time,
             purpose=KeyPurpose.TIME_STAMPING,
             prefix=f"{prefix}.signer",
+            ocsp_responses=ocsp_responses,
         )
         report.extend(chain.steps)
     return info.gen_time
