@@ -5,62 +5,64 @@ the file itself as content, or detached; a bare signature value, whose certifica
 time-stamp token over Signature.xml, which archives everything before it.
 """
 
-import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from ofd.ses.verify import is_signed_by
+from ofd.sign.plain import PlainSignature, Shape
 from ofd.verify.case import Case, Evidence, Proof
 from ofd.verify.signing_time import Claim, judge_claim, note_expiry
-from trustcore.asn1.reader import parse
-from trustcore.crypto.algorithms import SIGNATURES, DigestAlgorithm
-from trustcore.crypto.digests import digest
-from trustcore.errors import MalformedError
+from trustcore.crypto.algorithms import SIGNATURES
 from trustcore.report import Status
-from trustcore.x509 import oids
-from trustcore.x509.certificate import Certificate
+from trustcore.x509.certificate import Certificate, is_signed_by
 from trustcore.x509.chain import KeyPurpose, validate_chain
-from trustcore.x509.cms import SignedData, SignerInfo
 from trustcore.x509.tsp import verify_token
 
 __all__ = ["ArchiveValue", "SignedValue", "read_signed_value", "verify_archive", "verify_signed_value"]
 
 _CLAUSE = "GB/T 35275-2017 §8"
-_SEQUENCE, _INTEGER = 0x30, 0x02
-_RAW_SM2_OCTETS = 64
-_MAX_MATERIAL = 64
-"""Certificates, and lists, that a signature may carry: each may cost a signature check."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedValue:
     """A digital signature, whatever its container."""
 
+    plain: PlainSignature
     candidates: tuple[Certificate, ...]
-    """Certificates whose key may have made it; one where the signature names it."""
-    message: bytes | None
-    """The octets that were signed; ``None`` when they cannot be told."""
-    is_over_description: bool
-    """Whether these are, or hold, or are the digest of, this Signature.xml."""
-    algorithm_oid: str
-    """``""`` when the product does not accept it."""
-    signature: bytes
-    claimed: datetime | None
-    token: bytes | None
-    """Time stamp over ``signature``."""
-    variants: tuple[str, ...]
+    """Certificates whose key may have made it; at most one where the signature names it."""
     evidence: Evidence
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """What its form deviates in."""
+        return (f"shape-{self.plain.shape}", *self.plain.variants)
+
+    @property
+    def claimed(self) -> datetime | None:
+        """When the signer says that it signed, under the signature."""
+        data = self.plain.signed_data
+        return None if data is None else data.signing_time
+
+    def is_made_by(self, certificate: Certificate, xml: bytes) -> bool:
+        """Whether the key of this certificate made the signature value, and the signature does not name another."""
+        plain, data = self.plain, self.plain.signed_data
+        if plain.algorithm is None or (data is not None and data.names_certificate(certificate) is False):
+            return False
+        return is_signed_by(certificate, SIGNATURES[plain.algorithm].oid, plain.message(xml), plain.signature)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveValue:
     """An archive time stamp: a token over Signature.xml, which lists all that came before."""
 
-    token: bytes
-    variants: tuple[str, ...]
+    plain: PlainSignature
     evidence: Evidence
     """What was archived with it, and what is known besides."""
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """What its form deviates in."""
+        return self.plain.variants
 
 
 def read_signed_value(data: bytes, case: Case) -> SignedValue | ArchiveValue:
@@ -69,37 +71,31 @@ def read_signed_value(data: bytes, case: Case) -> SignedValue | ArchiveValue:
     Raises:
         MalformedError: ``ofd.sign.…``, ``asn1.…`` or ``x509.…``.
     """
-    if _is_bare(data):
-        return SignedValue(
-            candidates=case.policy.signers,
-            message=case.xml,
-            is_over_description=True,
-            algorithm_oid=case.description.signature_method.removeprefix("urn:oid:"),
-            signature=data,
-            claimed=None,
-            token=None,
-            variants=("bare-signature",),
-            evidence=case.evidence,
-        )
-    signed_data = SignedData.from_der(data)
-    if len(signed_data.certificates) > _MAX_MATERIAL or len(signed_data.crls) > _MAX_MATERIAL:
-        raise MalformedError("The signature carries too much validation material.", code="ofd.sign.material")
-    carried = Evidence(intermediates=signed_data.certificates, crls=signed_data.crls)
-    if signed_data.content_type == oids.TST_INFO:
-        return ArchiveValue(token=data, variants=(), evidence=case.evidence.joined(carried))
-    if len(signed_data.signers) != 1:
-        raise MalformedError("The signature has not exactly one signer.", code="ofd.sign.signers")
-    return _of_signer(signed_data, signed_data.signers[0], case, carried)
+    plain = PlainSignature.parse(data, signature_method=case.description.signature_method)
+    if plain.shape is Shape.TIME_STAMP:
+        return ArchiveValue(plain=plain, evidence=case.evidence)
+    carried = Evidence(intermediates=tuple(map(Certificate.from_der, plain.certificates)), crls=plain.crls)
+    evidence = case.evidence.joined(carried)
+    known = (*carried.intermediates, *case.policy.signers, *case.evidence.intermediates)
+    named = plain.signed_data
+    return SignedValue(
+        plain=plain,
+        candidates=case.policy.signers
+        if named is None
+        else tuple(item for item in known if named.is_made_by(item))[:1],
+        evidence=evidence,
+    )
 
 
 def verify_signed_value(case: Case, value: SignedValue) -> tuple[bool, dict[str, str]]:
     """Append the steps; answers whether data hash and signature are right, and with the facts."""
     # (6) what was signed
+    is_over = value.plain.is_over(case.xml)
     case.check(
-        value.is_over_description,
+        is_over,
         "ofd.signature.data-hash",
         ("签名描述文件未被改动", "Signature.xml is the one that was signed")
-        if value.is_over_description
+        if is_over
         else (f"签名描述文件 {case.name} 被改动", f"{case.name} was changed after it was signed"),
         _CLAUSE,
         entry=case.name,
@@ -114,7 +110,7 @@ def verify_signed_value(case: Case, value: SignedValue) -> tuple[bool, dict[str,
             entry=case.description.signed_value,
         )
         return False, {}
-    signer = next((item for item in value.candidates if _is_made_by(value, item)), None)
+    signer = next((item for item in value.candidates if value.is_made_by(item, case.xml)), None)
     case.check(
         signer is not None,
         "ofd.signature.value",
@@ -128,11 +124,16 @@ def verify_signed_value(case: Case, value: SignedValue) -> tuple[bool, dict[str,
         entry=case.description.signed_value,
         signer=(signer or value.candidates[0]).subject.text,
     )
+    sound = is_over and signer is not None
     # (9) when, and (11) whether the certificate was good then
     signer = signer or value.candidates[0]
+    token = value.plain.time_stamp_token
     claim = Claim(
-        claimed=value.claimed, token=value.token, stamped=value.signature, purpose=KeyPurpose.DOCUMENT_SIGNING
-    )  # fmt: skip
+        claimed=value.claimed,
+        token=token,
+        stamped=value.plain.time_stamped,
+        purpose=KeyPurpose.DOCUMENT_SIGNING,
+    )
     evidence = value.evidence
     time, steps = judge_claim(
         claim,
@@ -144,8 +145,8 @@ def verify_signed_value(case: Case, value: SignedValue) -> tuple[bool, dict[str,
         judged_at=case.judged_at,
     )
     case.report.extend(steps)
-    if value.token is not None:
-        note_expiry(case.report, value.token, case.judged_at, code="ofd.timestamp.expired")
+    if token is not None:
+        note_expiry(case.report, token, case.judged_at, code="ofd.timestamp.expired")
     chain = validate_chain(
         signer,
         intermediates=evidence.intermediates,
@@ -161,7 +162,7 @@ def verify_signed_value(case: Case, value: SignedValue) -> tuple[bool, dict[str,
     if value.claimed is not None or time.proven:
         facts["signed_at"] = time.at.isoformat().replace("+00:00", "Z")
     facts["signed_at_proven"] = "true" if time.proven else "false"
-    return value.is_over_description and _is_made_by(value, signer), facts
+    return sound, facts
 
 
 def verify_archive(
@@ -175,7 +176,7 @@ def verify_archive(
         intact: the protected entries, when all are as they were stamped; none otherwise.
     """
     steps, at = verify_token(
-        value.token,
+        value.plain.der,
         case.xml,
         roots=case.policy.roots,
         intermediates=value.evidence.intermediates,
@@ -191,7 +192,7 @@ def verify_archive(
     if at is not None and good:
         _check_archive_time(case, at)
         facts = {"archived_at": at.isoformat().replace("+00:00", "Z")}
-        note_expiry(case.report, value.token, case.judged_at, code="ofd.archive.expired")
+        note_expiry(case.report, value.plain.der, case.judged_at, code="ofd.archive.expired")
     entries = frozenset(intact)
     if not good or at is None or not entries or at > case.policy.at:
         return sound, facts, None
@@ -211,63 +212,3 @@ def _check_archive_time(case: Case, at: datetime) -> None:
         archived_at=at.isoformat(),
         verified_at=case.policy.at.isoformat(),
     )
-
-
-def _of_signer(signed_data: SignedData, signer: SignerInfo, case: Case, carried: Evidence) -> SignedValue:
-    variants: list[str] = []
-    algorithm = signer.digest_algorithm or DigestAlgorithm.SM3
-    message, over = _message(signed_data, signer, case.xml, algorithm, variants)
-    known = (*signed_data.certificates, *case.policy.signers, *case.evidence.intermediates)
-    accepted = signer.signature_algorithm
-    return SignedValue(
-        candidates=tuple(item for item in known if signer.is_made_by(item))[:1],
-        message=message,
-        is_over_description=over,
-        algorithm_oid="" if accepted is None else SIGNATURES[accepted].oid,
-        signature=signer.signature,
-        claimed=signer.signing_time,
-        token=signer.time_stamp_token,
-        variants=tuple(variants),
-        evidence=case.evidence.joined(carried),
-    )
-
-
-def _message(
-    signed_data: SignedData, signer: SignerInfo, xml: bytes, algorithm: DigestAlgorithm, variants: list[str]
-) -> tuple[bytes | None, bool]:
-    """What the signature is over, and whether that is this Signature.xml.
-
-    With attributes they are signed, and messageDigest is the digest of the content; without, the content itself is.
-    The content is Signature.xml, its digest, or the digest in base64.
-    """
-    content = signed_data.content
-    right = _contents(xml, algorithm)
-    over = content is None or content in right
-    if content is not None and over:
-        variants.append(f"content-{right[content]}")
-    if signer.signed_attributes_der is None:
-        return xml if content is None else content, over
-    covered = xml if content is None else content
-    return signer.signed_attributes_der, over and signer.message_digest == digest(algorithm, covered)
-
-
-def _contents(xml: bytes, algorithm: DigestAlgorithm) -> dict[bytes, str]:
-    value = digest(algorithm, xml)
-    return {value: "digest", base64.b64encode(value): "base64-digest", xml: "file"}
-
-
-def _is_made_by(value: SignedValue, certificate: Certificate) -> bool:
-    return value.message is not None and is_signed_by(
-        certificate, value.algorithm_oid, value.message, value.signature
-    )  # fmt: skip
-
-
-def _is_bare(data: bytes) -> bool:
-    """Whether this is a signature value and nothing around it: SEQUENCE{ r, s }, or 64 raw octets."""
-    if len(data) == _RAW_SM2_OCTETS:
-        return True
-    try:
-        node = parse(data)
-    except MalformedError:
-        return False
-    return node.tag == _SEQUENCE and [child.tag for child in node.children] == [_INTEGER, _INTEGER]

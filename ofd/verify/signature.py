@@ -73,10 +73,10 @@ def verify_signature(
         )
         data = package.read(entry)
         value = read_sealed_value(data, evidence) if listed.type == "Seal" else read_signed_value(data, case)
+        return _verify_case(case, value)
     except TrustError as error:
         add_error(report, error, entry=entry, via=f"{body.signatures} {listed.name}")
         return _unreadable(package, listed, report)
-    return _verify_case(case, value)
 
 
 def _verify_case(case: Case, value: SealedValue | SignedValue | ArchiveValue) -> SignatureOutcome:
