@@ -9,8 +9,11 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
-from ofd.fonts.faces import FontFace, FontStack
+from ofd.build.drawing import ItemWriter
+from ofd.build.numbers import deltas, number
 from ofd.build.resources import ResourceTable
+from ofd.draw.scene import Item
+from ofd.fonts.faces import FontFace, FontStack
 from ofd.xmlio import Element, element
 from trustcore.errors import RejectedError
 
@@ -33,12 +36,6 @@ class ObjectRef:
     object_id: int
 
 
-def number(value: float) -> str:
-    """A length as OFD writes it: millimetres with at most four decimals, no exponent, no trailing zeros."""
-    shown = f"{value:.4f}".rstrip("0").rstrip(".")
-    return "0" if shown == "-0" else shown
-
-
 class Canvas:
     """One page or template while it is drawn. Made by :class:`ofd.build.document.DocumentBuilder`."""
 
@@ -57,6 +54,7 @@ class Canvas:
         self.fonts = fonts
         self._resources = resources
         self._next_id = next_id
+        self._items = ItemWriter(resources, next_id)
         self._layer = element(None, "Layer", attributes={"ID": str(next_id())})
 
     def text(
@@ -182,15 +180,27 @@ class Canvas:
         return self.path(f"M {x0} {y0} L {x1} {y1}", box_mm=box, stroke=color, line_width_mm=width_mm)
 
     def image(self, data: bytes, *, box_mm: tuple[float, float, float, float]) -> ObjectRef:
-        """A PNG or JPEG image, stretched to x, y, width, height; the same octets are stored once.
+        """An image, stretched to x, y, width, height; the same octets are stored once.
 
         Raises:
-            RejectedError: ``ofd.image.format`` for other images.
+            RejectedError: ``ofd.image.format`` when it is not PNG, JPEG, GIF, BMP, TIFF or JBIG2.
         """
         ref, node = self._object("ImageObject", box_mm)
         node.set("CTM", f"{number(box_mm[2])} 0 0 {number(box_mm[3])} 0 0")
         node.set("ResourceID", str(self._resources.image(data)))
         return ref
+
+    def draw(self, item: Item) -> tuple[ObjectRef, ...]:
+        """Paint an item of a scene (:mod:`ofd.draw.scene`), whose matrices lead to this page.
+
+        Returns:
+            The objects made, in the order of painting; none when nothing of it shows.
+
+        Raises:
+            RejectedError: ``ofd.draw.depth`` for groups nested too deeply; ``ofd.image.format``.
+        """
+        made = self._items.draw(item, self._layer)
+        return tuple(ObjectRef(page_id=self.id, object_id=object_id) for object_id in made)
 
     def copy_layer(self) -> Element:
         """The layer drawn so far, to be put into a page."""
@@ -210,25 +220,21 @@ class Canvas:
         ascent = face.ascent * size
         box = (x, baseline - ascent, sum(advances) + size / 4, ascent + face.descent * size)
         ref, node = self._object("TextObject", box)
-        node.set("Font", str(self._resources.font(face, run)))
+        astral = ord(run[0]) > _LAST_BMP
+        node.set("Font", str(self._resources.font(face, run, (face.glyph(run),) if astral else ())))
         node.set("Size", number(size))
         if bold:
             node.set("Weight", "700")
         if color != BLACK:
             _color(node, "FillColor", color)
-        if ord(run[0]) > _LAST_BMP:
-            self._name_glyph(node, face, run)
+        if astral:
+            counts = {"CodePosition": "0", "CodeCount": "2", "GlyphCount": "1"}
+            element(element(node, "CGTransform", attributes=counts), "Glyphs", str(face.glyph(run)))
         attributes = {"X": "0", "Y": number(ascent)}
         if len(run) > 1:
-            attributes["DeltaX"] = _deltas(advances[:-1])
+            attributes["DeltaX"] = deltas(advances[:-1])
         element(node, "TextCode", run, attributes)
         return ref
-
-    def _name_glyph(self, node: Element, face: FontFace, char: str) -> None:
-        """Say which glyph a character beyond the BMP is; readers that look up UTF-16 units would not find it."""
-        attributes = {"CodePosition": "0", "CodeCount": "2", "GlyphCount": "1"}
-        glyphs = element(element(node, "CGTransform", attributes=attributes), "Glyphs")
-        self._resources.await_glyph(face, char, glyphs)
 
     def _object(self, name: str, box_mm: tuple[float, float, float, float]) -> tuple[ObjectRef, Element]:
         if box_mm[2] <= 0 or box_mm[3] <= 0:
@@ -253,21 +259,6 @@ def _split_at_astral(run: str) -> list[str]:
             pieces.append(char)
         joinable = not astral
     return pieces
-
-
-def _deltas(widths: Sequence[float]) -> str:
-    """DeltaX with runs of equal values written ``g count value`` (GB/T 33190-2016 §11.3)."""
-    shown = [number(width) for width in widths]
-    parts: list[str] = []
-    position = 0
-    while position < len(shown):
-        count = 1
-        while position + count < len(shown) and shown[position + count] == shown[position]:
-            count += 1
-        short = count <= 2
-        parts += [shown[position]] * count if short else ["g", str(count), shown[position]]
-        position += count
-    return " ".join(parts)
 
 
 def _color(parent: Element, name: str, color: Color) -> None:

@@ -12,9 +12,9 @@ from string import hexdigits
 from lxml import etree
 
 from ofd.build.canvas import Canvas, ObjectRef, number
+from ofd.build.resources import ResourceTable
 from ofd.fonts.faces import FontStack
 from ofd.package.reader import write_package
-from ofd.build.resources import ResourceTable
 from ofd.xmlio import NAMESPACE, Element, element, serialise
 from trustcore.errors import RejectedError
 
@@ -164,11 +164,10 @@ class DocumentBuilder:
         """
         if not self._pages:
             raise RejectedError("A document has at least one page.", code="ofd.build.empty")
-        subsets = self._resources.make_subsets()
         parts = {"Document.xml": self._document()}
-        if subsets:
-            parts.update(self._resources.public_files(subsets))
-        if self._resources.has_images:
+        if self._resources.has_fonts:
+            parts.update(self._resources.public_files())
+        if self._resources.has_document_resources:
             parts.update(self._resources.document_files())
         for index, template in enumerate(self._templates):
             parts[f"Tpls/Tpl_{index}/Content.xml"] = self._content(template, ())
@@ -216,7 +215,7 @@ class DocumentBuilder:
         element(area, "PhysicalBox", f"0 0 {number(self._size_mm[0])} {number(self._size_mm[1])}")
         if self._resources.has_fonts:
             element(common, "PublicRes", "PublicRes.xml")
-        if self._resources.has_images:
+        if self._resources.has_document_resources:
             element(common, "DocumentRes", "DocumentRes.xml")
         for index, template in enumerate(self._templates):
             location = f"Tpls/Tpl_{index}/Content.xml"

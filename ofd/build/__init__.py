@@ -1,0 +1,1 @@
+"""Making documents: pages, templates, annotations, attachments, indexes; layout of flowing text; changing documents."""

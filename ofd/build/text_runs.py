@@ -1,0 +1,136 @@
+"""Text of a scene cut into what one TextObject with one TextCode can hold (GB/T 33190-2016 §11).
+
+Readers differ in how they count offsets where characters and glyphs are not one to one, and in how they count
+characters beyond the BMP: such clusters stand alone, where all readers agree.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from string import hexdigits
+from unicodedata import category
+
+from ofd.build.bounds import glyph_face
+from ofd.build.numbers import deltas, number
+from ofd.draw.scene import Glyph, TextItem
+from ofd.geometry import Point
+from ofd.xmlio import Element, element
+
+__all__ = ["TextRun", "text_runs"]
+
+_LAST_BMP = 0xFFFF
+_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+_SPACES = frozenset("\t\n\r\x0b\x0c\x85\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}")
+_NOT_IN_XML = frozenset({"Cc", "Cs"})
+_NONCHARACTERS = frozenset("\ufffe\uffff")
+_ESCAPE_LENGTH = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextRun:
+    """What goes into one TextObject."""
+
+    item: TextItem
+    """The glyphs of this run alone, all of the item's own face."""
+    text: str
+    """Its characters, without what XML cannot hold."""
+    named: tuple[int, ...]
+    """Glyph numbers that the text alone does not give; none when it does."""
+
+    @property
+    def characters(self) -> str:
+        """The characters that the embedded font's ``cmap`` should have: those whose glyph it gives."""
+        face = self.item.face
+        return "".join(g.text for g in self.item.glyphs if len(g.text) == 1 and face.glyph(g.text) == g.index)
+
+    def write(self, node: Element, by: Point, places: int) -> None:
+        """Append CGTransform and TextCode to a text object.
+
+        Args:
+            node: the object; its colours stand already.
+            by: is added to all places.
+            places: decimals.
+        """
+        glyphs = self.item.glyphs
+        if self.named:
+            counts = {"CodePosition": "0", "CodeCount": str(_units(self.text)), "GlyphCount": str(len(self.named))}
+            holder = element(node, "CGTransform", attributes=counts)
+            element(holder, "Glyphs", " ".join(map(str, self.named)))
+        attributes = {"X": number(glyphs[0].x + by.x, places), "Y": number(glyphs[0].y + by.y, places)}
+        if len(glyphs) > 1:
+            steps = list(pairwise(glyphs))
+            across = [after.x - before.x for before, after in steps]
+            down = [after.y - before.y for before, after in steps]
+            limit = 10.0**-places / 2
+            if any(abs(step) > limit for step in across):
+                attributes["DeltaX"] = deltas(across, places)
+            if any(abs(step) > limit for step in down):
+                attributes["DeltaY"] = deltas(down, places)
+        element(node, "TextCode", _escaped(self.text), attributes)
+
+
+def text_runs(item: TextItem) -> Iterator[TextRun]:
+    """The runs of a text, in order."""
+    held: list[Glyph] = []
+    for cluster in _clusters(item.glyphs):
+        simple = len(cluster) == 1 and len(cluster[0].text) <= 1 and _units(cluster[0].text) <= 1
+        if held and (not simple or glyph_face(item, held[0]) is not glyph_face(item, cluster[0])):
+            yield _run(item, held)
+            held = []
+        if simple:
+            held.append(cluster[0])
+        else:
+            yield _run(item, cluster)
+    if held:
+        yield _run(item, held)
+
+
+def _clusters(glyphs: tuple[Glyph, ...]) -> Iterator[list[Glyph]]:
+    """Each glyph with the further glyphs of its characters."""
+    held: list[Glyph] = []
+    for glyph in glyphs:
+        if held and (glyph.text or glyph.face is not held[0].face):
+            yield held
+            held = []
+        held.append(glyph)
+    if held:
+        yield held
+
+
+def _run(item: TextItem, glyphs: list[Glyph]) -> TextRun:
+    face = glyph_face(item, glyphs[0])
+    text = "".join(_storable(glyph.text) for at, glyph in enumerate(glyphs) if glyph.text or not at)
+    own = replace(item, face=face, glyphs=tuple(replace(glyph, face=None) for glyph in glyphs))
+    given = len(text) == len(glyphs) and all(
+        glyph.index == face.glyph(char) for glyph, char in zip(glyphs, text, strict=True)
+    )
+    named = () if given and _units(text) == len(text) else tuple(glyph.index for glyph in glyphs)
+    return TextRun(item=own, text=text, named=named)
+
+
+def _storable(text: str) -> str:
+    """The characters of a glyph as XML can hold them; a replacement character where there is none."""
+    kept = "".join(
+        " " if char in _SPACES else _UNKNOWN if category(char) in _NOT_IN_XML or char in _NONCHARACTERS else char
+        for char in text
+    )
+    return kept or _UNKNOWN
+
+
+def _escaped(text: str) -> str:
+    r"""A backslash that would be read as the escape ``\xxxx`` is itself escaped."""
+    if "\\" not in text:
+        return text
+    return "".join(
+        r"\005C" if char == "\\" and _is_escape(text[at : at + _ESCAPE_LENGTH]) else char
+        for at, char in enumerate(text)
+    )
+
+
+def _is_escape(text: str) -> bool:
+    return len(text) == _ESCAPE_LENGTH and all(char in hexdigits for char in text[1:])
+
+
+def _units(text: str) -> int:
+    """UTF-16 units, which most readers count."""
+    return sum(1 + (ord(char) > _LAST_BMP) for char in text)
