@@ -142,7 +142,7 @@ def _first_revision(pdf: bytes) -> bytes:
 
 def _pyhanko(pdf: bytes) -> Callable[[int], None]:
     """A PAdES B-T signature by pyHanko on the same PDF; the key is in memory and the time stamp made in process."""
-    signer = _simple_signer("pyHanko")
+    signer = simple_signer("pyHanko")
     stamper = timestamps.DummyTimeStamper(signer.signing_cert, signer.signing_key, signer.cert_registry)
     metadata = PdfSignatureMetadata(field_name="Seal", subfilter=fields.SigSeedSubFilter.PADES, md_algorithm="sha256")
 
@@ -156,7 +156,8 @@ def _pyhanko(pdf: bytes) -> Callable[[int], None]:
     return run
 
 
-def _simple_signer(common_name: str) -> SimpleSigner:
+def simple_signer(common_name: str) -> SimpleSigner:
+    """A pyHanko signer with an RSA-2048 key in memory and a certificate that it signed itself."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
     now = datetime.now(UTC)

@@ -9,6 +9,8 @@ from harness import save, show
 from rich.console import Console
 
 HERE = Path(__file__).resolve().parent
+TESTS = HERE.parent / "tests"
+sys.path += [str(TESTS), str(TESTS / "interop")]  # the samples that tests seal, and the peers they are judged by
 
 
 def main() -> int:
