@@ -41,7 +41,7 @@ from dataclasses import dataclass, field
 from ofd.package.reader import Package
 from ofd.sign.parts import ListedSignature, read_signature_list
 from ofd.structure import ROOT, DocumentBody, read_bodies, read_part
-from ofd.verify.case import Proof, SignatureOutcome, add_error
+from ofd.verify.case import Proof, SignatureForm, SignatureOutcome, add_error
 from ofd.verify.changes import SignatureChanges, add_changes, find_changes
 from ofd.verify.coverage import check_coverage, check_package
 from ofd.verify.policy import RevokedSeal, VerificationPolicy
@@ -130,6 +130,7 @@ class _Examination:
                 )  # fmt: skip
             prefix = "" if number == 1 else f"{number}."
             self.report.facts.update({prefix + name: value for name, value in outcome.facts.items()})
+        _check_forms(self.outcomes, self.policy, self.report)
         reachable = self.reachable = find_reachable(package)  # (15)
         for outcome in self.outcomes:
             if outcome.is_readable:
@@ -139,7 +140,8 @@ class _Examination:
         self.changes = find_changes(package, self.outcomes, lists)  # (16)
         for changes in self.changes:
             add_changes(changes, self.report)
-        if any(outcome.is_sound and ROOT in outcome.intact for outcome in self.outcomes):
+        signed = [item for item in self.outcomes if item.form in {SignatureForm.SEAL, SignatureForm.SIGN}]
+        if any(item.is_sound and ROOT in item.intact for item in signed):
             self.report.facts.update(_document_facts(bodies[0]))
 
     def _read_package(self, data: bytes | Package) -> Package:
@@ -202,6 +204,30 @@ def _verify_signatures(
         if outcome.proof is not None:
             proofs.append(outcome.proof)
     return tuple(reversed(outcomes))
+
+
+def _check_forms(outcomes: Sequence[SignatureOutcome], policy: VerificationPolicy, report: ReportBuilder) -> None:
+    """A time stamp alone says when and not who; a signature without a seal is told, and fails where one is required."""
+    forms = {item.form for item in outcomes}
+    evidence = {item.id: str(item.form) for item in outcomes}
+    if forms == {SignatureForm.ARCHIVE}:
+        report.add(
+            Status.FAILED,
+            "ofd.signature.none",
+            zh="文件只有时间戳,没有签名",
+            en="The document is time-stamped only: nobody signed it",
+            clause="GB/T 33190-2016 §18.1",
+            evidence=evidence,
+        )
+    elif not forms & {SignatureForm.SEAL, SignatureForm.UNKNOWN}:
+        report.add(
+            Status.FAILED if policy.seal_required else Status.WARNING,
+            "ofd.seal.none",
+            zh="文件经过签名,但没有加盖电子印章",
+            en="The document is signed and bears no seal",
+            clause="GB/T 33190-2016 §18.1",
+            evidence=evidence,
+        )
 
 
 @contextmanager

@@ -38,3 +38,5 @@ class VerificationPolicy:
     """Certificates that may have made a signature which carries none (a bare SM2 value of ``Type="Sign"``)."""
     revoked_seals: tuple[RevokedSeal, ...] = ()
     """Seals that were withdrawn."""
+    seal_required: bool = False
+    """Whether a document that is signed without any seal fails."""

@@ -78,15 +78,16 @@ def issue(  # noqa: PLR0913 - what distinguishes certificates of tests
     ca: bool = False,
     not_before: datetime = SIGNED_AT - timedelta(days=30),
     not_after: datetime = SIGNED_AT + timedelta(days=365),
+    key: KeyAlgorithm = KeyAlgorithm.SM2,
 ) -> Holder:
-    """A certificate for a new SM2 key; self-signed without ``issuer``."""
-    signer = keys.signer(keys.generate(f"{name}-{serial}", KeyAlgorithm.SM2))
+    """A certificate for a new key; self-signed without ``issuer``."""
+    signer = keys.signer(keys.generate(f"{name}-{serial}", key))
     subject = DistinguishedName.from_text(f"CN={name},O=Test,C=CN")
     key_id = sm3(signer.public_key_der)[:20]
     issuer_id = key_id if issuer is None else issuer.certificate.subject_key_identifier or b""
     template = CertificateTemplate(
         serial_number=serial,
-        signature_algorithm=SignatureAlgorithm.SM2_SM3,
+        signature_algorithm=(issuer.signer if issuer else signer).algorithm,
         issuer=subject if issuer is None else issuer.certificate.subject,
         not_before=not_before,
         not_after=not_after,
