@@ -9,6 +9,7 @@ from datetime import datetime
 
 from ofd.ses.structure import CERT_VALUES, REVOCATION_VALUES, CertificateDigest, Extension, Generation, Picture
 from trustcore.asn1 import encoder
+from trustcore.asn1.reader import parse
 from trustcore.errors import RejectedError
 
 __all__ = [
@@ -187,19 +188,29 @@ def encode_signature(
     )
 
 
-def validation_material(certificates: Sequence[bytes], crls: Sequence[bytes]) -> tuple[Extension, ...]:
+def validation_material(
+    certificates: Sequence[bytes], crls: Sequence[bytes], ocsp_responses: Sequence[bytes] = ()
+) -> tuple[Extension, ...]:
     """Non-critical extensions that carry what a verifier needs beside the roots (RFC 5126 §6.3.3, §6.3.4).
 
     Args:
         certificates: DER certificates of the issuers of signer and seal maker; the same one twice is written once.
         crls: DER CRLs of those issuers.
+        ocsp_responses: DER OCSPResponse of those issuers; their BasicOCSPResponse is what is written.
+
+    Raises:
+        MalformedError: an OCSP response cannot be read.
     """
     extensions: list[Extension] = []
     if certificates:
         value = encoder.sequence(*dict.fromkeys(certificates))
         extensions.append(Extension(oid=CERT_VALUES, value=value))
-    if crls:
-        value = encoder.sequence(encoder.explicit(0, encoder.sequence(*dict.fromkeys(crls))))
+    basics = dict.fromkeys(map(_basic_response, ocsp_responses))
+    if crls or basics:
+        value = encoder.sequence(
+            encoder.explicit(0, encoder.sequence(*dict.fromkeys(crls))) if crls else b"",
+            encoder.explicit(1, encoder.sequence(*basics)) if basics else b"",
+        )
         extensions.append(Extension(oid=REVOCATION_VALUES, value=value))
     return tuple(extensions)
 
@@ -220,6 +231,11 @@ def encode_extensions(extensions: Sequence[Extension]) -> bytes:
             for item in extensions
         )
     )
+
+
+def _basic_response(ocsp_response: bytes) -> bytes:
+    """``OCSPResponse ::= SEQUENCE{ status, [0] SEQUENCE{ type, OCTET STRING of the BasicOCSPResponse } }``."""
+    return parse(ocsp_response)[1][0][1].octets()
 
 
 def _time_stamp(token: bytes | None) -> tuple[bytes, ...]:

@@ -39,6 +39,7 @@ from ofd.ses.info import (
 from trustcore.asn1 import encoder
 from trustcore.asn1.reader import Node, parse
 from trustcore.errors import MalformedError
+from trustcore.x509 import oids
 from trustcore.x509.cms import SignedData
 from trustcore.x509.tsp import TstInfo, parse_response
 
@@ -62,7 +63,7 @@ REVOCATION_VALUES = "1.2.840.113549.1.9.16.2.24"
 
 _MAX_MATERIAL = 32
 """Certificates, and CRLs, that a signature may carry: each may cost a signature check."""
-_CONTEXT_0, _PRIMITIVE_0 = 0xA0, 0x80
+_CONTEXT_0, _CONTEXT_1, _PRIMITIVE_0, _ENUMERATED = 0xA0, 0xA1, 0x80, 0x0A
 _FIRST_ELEMENTS = 2
 """SESeal and SES_Signature of GM/T 0031-2014 have two elements, later ones four and more."""
 
@@ -139,8 +140,29 @@ class ToBeSigned:
         lists = (parse(value).expect(SEQUENCE).find(_CONTEXT_0) for value in self._values(REVOCATION_VALUES))
         return _bounded(crl for node in lists if node for crl in node[0].children)
 
+    @property
+    def embedded_ocsp_responses(self) -> tuple[bytes, ...]:
+        """DER OCSPResponse carried as validation material (revocationValues, ``ocspVals [1]``).
+
+        What is carried is the BasicOCSPResponse (RFC 5126 §6.3.4), in the wild also the whole response.
+
+        Raises:
+            MalformedError: ``ofd.ses.validation-material`` when there are more than a verifier should look at.
+        """
+        lists = (parse(value).expect(SEQUENCE).find(_CONTEXT_1) for value in self._values(REVOCATION_VALUES))
+        found = _bounded(item for node in lists if node for item in node[0].children)
+        return tuple(map(_whole_response, found))
+
     def _values(self, oid: str) -> Iterator[bytes]:
         return (extension.value for extension in self.extensions if extension.oid == oid)
+
+
+def _whole_response(der: bytes) -> bytes:
+    """An OCSPResponse around a BasicOCSPResponse; its signature is inside."""
+    if parse(der)[0].tag == _ENUMERATED:
+        return der
+    content = encoder.sequence(encoder.oid(oids.OCSP_BASIC), encoder.octet_string(der))
+    return encoder.sequence(encoder.tlv(_ENUMERATED, b"\0"), encoder.explicit(0, content))
 
 
 def _bounded(nodes: Iterator[Node]) -> tuple[bytes, ...]:

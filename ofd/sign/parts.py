@@ -5,19 +5,23 @@ import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from xml.sax.saxutils import escape, quoteattr
+
+from lxml import etree
 
 from ofd import xmlio
 from ofd.package.loc import absolute, resolve
 from ofd.package.reader import Package
 from ofd.structure import read_part
 from ofd.xmlio import Element, element, serialise
-from trustcore.errors import MalformedError
+from trustcore.errors import MalformedError, RejectedError
 
 __all__ = [
     "ListedSignature",
     "Reference",
     "SignatureDescription",
     "StampRecord",
+    "linked_root",
     "next_signature_number",
     "read_signature",
     "read_signature_list",
@@ -29,6 +33,8 @@ _PROVIDER = "Xinyin"
 _PROVIDER_VERSION = "1.0"
 _MAX_ID_DIGITS = 9
 """Longer ones (times, UUIDs) are no counters; a new ID cannot meet them."""
+_NO_XML = re.compile(r"[^\t\n\r -\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]").search
+"""What XML 1.0 §2.2 does not allow."""
 _MAX_SIGNATURES = 64
 """Each costs a verifier some ten signature checks."""
 
@@ -42,6 +48,8 @@ class ListedSignature:
     """``Seal`` (also when the attribute is absent) or ``Sign``."""
     name: str
     """Entry name of Signature.xml."""
+    relative: str | None = None
+    """ID of the signature that this one builds on (GM/T 0099-2020; drafts of the next GB/T 33190)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +106,7 @@ def read_signature_list(package: Package, name: str) -> tuple[ListedSignature, .
                 id=xmlio.attribute(node, "ID"),
                 type=node.get("Type", "Seal"),
                 name=resolve(xmlio.attribute(node, "BaseLoc"), holder=name),
+                relative=node.get("Relative"),
             )
             for node in xmlio.children(root, "Signature")
         )
@@ -135,37 +144,54 @@ def read_signature(data: bytes, *, name: str) -> SignatureDescription:
 
 
 def write_signature(description: SignatureDescription) -> bytes:
-    """Signature.xml in the order of the schema, all locations from the root of the package."""
-    root = element(None, "Signature")
-    info = element(root, "SignedInfo")
-    provider = {"ProviderName": _PROVIDER, "Version": _PROVIDER_VERSION, "Company": _PROVIDER}
-    element(info, "Provider", attributes=provider)
-    element(info, "SignatureMethod", description.signature_method)
-    element(info, "SignatureDateTime", description.date_time)
-    references = element(info, "References", attributes={"CheckMethod": description.check_method})
-    for item in description.references:
-        node = element(references, "Reference", attributes={"FileRef": absolute(item.name)})
-        element(node, "CheckValue", base64.b64encode(item.digest).decode())
-    for stamp in description.stamps:
-        attributes = {"ID": stamp.id, "PageRef": stamp.page_id, "Boundary": stamp.boundary}
-        if stamp.clip is not None:
-            attributes["Clip"] = stamp.clip
-        element(info, "StampAnnot", attributes=attributes)
-    if description.seal is not None:
-        element(element(info, "Seal"), "BaseLoc", absolute(description.seal))
-    element(root, "SignedValue", absolute(description.signed_value))
-    return serialise(root)
+    """Signature.xml in the order of the schema, all locations from the root of the package.
+
+    Raises:
+        RejectedError: ``ofd.xml.characters`` for text that XML cannot hold.
+    """
+    # Written as text: there is one element for each of thousands of files, and each seal writes them anew.
+    references = "".join(
+        f"<ofd:Reference FileRef={_quoted(absolute(item.name))}>"
+        f"<ofd:CheckValue>{binascii.b2a_base64(item.digest, newline=False).decode()}</ofd:CheckValue></ofd:Reference>"
+        for item in description.references
+    )
+    stamps = "".join(
+        f"<ofd:StampAnnot ID={_quoted(stamp.id)} PageRef={_quoted(stamp.page_id)} Boundary={_quoted(stamp.boundary)}"
+        f"{'' if stamp.clip is None else f' Clip={_quoted(stamp.clip)}'}/>"
+        for stamp in description.stamps
+    )
+    seal = "" if description.seal is None else f"<ofd:Seal>{_element('BaseLoc', absolute(description.seal))}</ofd:Seal>"
+    return (
+        f"<?xml version='1.0' encoding='UTF-8'?>\n<ofd:Signature xmlns:ofd=\"{xmlio.NAMESPACE}\"><ofd:SignedInfo>"
+        f'<ofd:Provider ProviderName="{_PROVIDER}" Version="{_PROVIDER_VERSION}" Company="{_PROVIDER}"/>'
+        f"{_element('SignatureMethod', description.signature_method)}"
+        f"{_element('SignatureDateTime', description.date_time)}"
+        f"<ofd:References CheckMethod={_quoted(description.check_method)}>{references}</ofd:References>"
+        f"{stamps}{seal}</ofd:SignedInfo>"
+        f"{_element('SignedValue', absolute(description.signed_value))}</ofd:Signature>"
+    ).encode()
 
 
 def with_signature(existing: Element | None, signature: ListedSignature, *, last_number: int) -> bytes:
-    """Signatures.xml with one more entry, and ``last_number`` as MaxSignId."""
+    """Signatures.xml with one more entry, and ``last_number`` as MaxSignId; ``existing`` is changed."""
     root = element(None, "Signatures") if existing is None else existing
     for node in xmlio.children(root, "MaxSignId"):
         root.remove(node)
-    maximum = element(root, "MaxSignId", str(last_number))
+    maximum = _child_of(root, "MaxSignId")
+    maximum.text = str(last_number)
     root.insert(0, maximum)
-    attributes = {"ID": signature.id, "Type": signature.type, "BaseLoc": absolute(signature.name)}
-    element(root, "Signature", attributes=attributes)
+    entry = _child_of(root, "Signature")
+    entry.set("ID", signature.id)
+    entry.set("Type", signature.type)
+    entry.set("BaseLoc", absolute(signature.name))
+    if signature.relative is not None:
+        entry.set("Relative", signature.relative)
+    return serialise(root)
+
+
+def linked_root(root: Element, list_name: str) -> bytes:
+    """OFD.xml with the link to Signatures.xml, which comes last in the only DocBody; ``root`` is changed."""
+    _child_of(xmlio.required(root, "DocBody"), "Signatures").text = absolute(list_name)
     return serialise(root)
 
 
@@ -178,6 +204,26 @@ def next_signature_number(existing: Element | None, descriptions: Sequence[Signa
     used += [stamp.id for description in descriptions for stamp in description.stamps]
     numbers = ("".join(re.findall(r"[0-9]", text)) for text in used)
     return 1 + max((int(number) for number in numbers if 0 < len(number) <= _MAX_ID_DIGITS), default=0)
+
+
+def _child_of(parent: Element, name: str) -> Element:
+    """A new last child in the namespace of its parent: one document does not mix the old namespace and the new."""
+    namespace = etree.QName(parent).namespace or ""
+    return etree.SubElement(parent, f"{{{namespace}}}{name}" if namespace else name)
+
+
+def _element(name: str, content: str) -> str:
+    return f"<ofd:{name}>{escape(_checked(content))}</ofd:{name}>"
+
+
+def _quoted(value: str) -> str:
+    return quoteattr(_checked(value))
+
+
+def _checked(value: str) -> str:
+    if _NO_XML(value):
+        raise RejectedError("A name has control characters.", code="ofd.xml.characters")
+    return value
 
 
 def _reference(node: Element, holder: str) -> Reference:
