@@ -23,7 +23,7 @@ from ofd.package.zip_format import (
     LOCAL_MAGIC,
     UTF8_FLAG,
 )
-from ofd.package.zip_names import folded
+from ofd.package.zip_names import folded, guess_name
 
 __all__ = ["Difference", "find_differences"]
 
@@ -241,12 +241,9 @@ def _descriptor(source: Source, data: int, entry: _Seen) -> int:
 
 
 def _shown(entry: _Seen) -> str:
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            return entry.raw_name.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return entry.raw_name.decode("cp437")
+    if entry.flags & UTF8_FLAG:
+        return entry.raw_name.decode("utf-8", "replace")
+    return guess_name(entry.raw_name) or entry.raw_name.decode("cp437")
 
 
 def _field_kinds(extra: bytes) -> Iterator[bytes]:

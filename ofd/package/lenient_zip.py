@@ -25,7 +25,7 @@ from ofd.package.zip_format import (
     UTF8_FLAG,
     Limits,
 )
-from ofd.package.zip_names import NameSet, check_attributes, decode_name, decode_unflagged
+from ofd.package.zip_names import NameSet, check_attributes, decode_name, decode_unflagged, guess_name
 from trustcore.errors import MalformedError, TrustError
 
 __all__ = ["LenientRecord", "read_content", "read_leniently"]
@@ -288,9 +288,9 @@ def _name(raw: bytes, flags: int, extra: bytes, warnings: WarningList) -> str:
         try:
             return decode_name(raw, flags & UTF8_FLAG)
         except TrustError:
-            text = _guess(raw)
+            text = guess_name(raw) or raw.decode("cp437")
     else:
-        text = _unicode_path(raw, extra) or _guess(raw)
+        text = _unicode_path(raw, extra) or guess_name(raw) or raw.decode("cp437")
         warnings.add(
             "ofd.read.name-encoding",
             "文件名未标明编码，按 UTF-8 或 GB 18030 读取",
@@ -303,15 +303,6 @@ def _name(raw: bytes, flags: int, extra: bytes, warnings: WarningList) -> str:
     if plain != text:
         warnings.add("ofd.read.name", "文件名写法不规范，已规范化", "The name of an entry was tidied", entry=plain)
     return decode_unflagged(plain.encode("utf-8", "replace"))
-
-
-def _guess(raw: bytes) -> str:
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return raw.decode("cp437")
 
 
 def _unicode_path(raw: bytes, extra: bytes) -> str | None:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from ofd.package.zip_format import UTF8_FLAG
 from trustcore.errors import MalformedError
 
-__all__ = ["NameSet", "check_attributes", "check_distinct", "decode_name", "decode_unflagged", "folded"]
+__all__ = ["NameSet", "check_attributes", "check_distinct", "decode_name", "decode_unflagged", "folded", "guess_name"]
 
 _UNICODE_PATH_EXTRA = b"\x75\x70"
 """Info-ZIP Unicode Path: a second name that some readers prefer."""
@@ -17,6 +17,8 @@ _MAX_NAME_BYTES = 1024
 _MAX_FOLDERS = 32
 _SHOWN = 200
 """How many characters of a refused name an error repeats."""
+_MAX_ASCII = "\x7f"
+_FIRST_CJK = "\u2e80"
 _REMEMBERED = 2048
 """Documents are full of the same few names."""
 
@@ -42,22 +44,38 @@ def decode_name(raw: bytes, flags: int) -> str:
 
 
 def decode_unflagged(raw: bytes) -> str:
-    """A name without the UTF-8 flag: UTF-8 where it is well-formed, else GB 18030.
+    """A name without the UTF-8 flag, in the encoding it is most likely in (:func:`guess_name`).
 
     Raises:
         MalformedError: ``ofd.package.name-encoding`` or ``ofd.package.name``.
     """
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            name = raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        _check_name(name, len(raw))
-        return name
-    shown = raw.decode("ascii", "replace")[:_SHOWN]
-    raise MalformedError(
-        f"The name of entry {shown!r} is in no known encoding.", code="ofd.package.name-encoding", entry=shown
-    )
+    name = guess_name(raw)
+    if name is None:
+        shown = raw.decode("ascii", "replace")[:_SHOWN]
+        raise MalformedError(
+            f"The name of entry {shown!r} is in no known encoding.", code="ofd.package.name-encoding", entry=shown
+        )
+    _check_name(name, len(raw))
+    return name
+
+
+def guess_name(raw: bytes) -> str | None:
+    """UTF-8 or GB 18030; ``None`` for octets that are neither.
+
+    Many names in GB 18030 are well-formed UTF-8 by chance, of letters that nobody writes ("ͼƬ" is "图片"), so UTF-8
+    has to make East Asian text to be believed.
+    """
+    text, other = _decoded(raw, "utf-8"), _decoded(raw, "gb18030")
+    if text is None or (other is not None and any(_MAX_ASCII < char < _FIRST_CJK for char in text)):
+        return other
+    return text
+
+
+def _decoded(raw: bytes, encoding: str) -> str | None:
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError:
+        return None
 
 
 def _check_name(name: str, octets: int) -> None:
