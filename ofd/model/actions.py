@@ -9,6 +9,7 @@ from ofd.model.reading import Part
 from ofd.xmlio import Element
 
 __all__ = [
+    "Act",
     "Action",
     "Destination",
     "GotoAction",

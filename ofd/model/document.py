@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
+from types import TracebackType
 from typing import Self, TypeVar, overload
 
+from ofd.fonts.library import FontLibrary, ResolvedFont
 from ofd.geometry import Box
 from ofd.model.actions import Action, read_actions
 from ofd.model.annotations import Annotation, read_annotations
@@ -41,8 +43,9 @@ from ofd.model.navigation import (
 )
 from ofd.model.pages import Page, PageArea, PageLink, TemplateLink, read_area, read_page
 from ofd.model.reading import Part, Warnings, same_id
-from ofd.model.resources import Resources, read_resources
-from ofd.package.lenient import ReadWarning
+from ofd.model.resources import Font, Resources, read_resources
+from ofd.package.lenient import LenientPackage
+from ofd.package.read_warning import ReadWarning
 from ofd.package.reader import Package
 from ofd.structure import ROOT
 from ofd.xmlio import Element
@@ -54,6 +57,7 @@ _A4 = Box(0, 0, 210, 297)
 _KEPT_PAGES = 4
 _KEPT_TEMPLATES = 16
 _KEPT_RESOURCES = 16
+_KEPT_FONTS = 256
 _Kept = TypeVar("_Kept")
 _Key = TypeVar("_Key")
 
@@ -106,6 +110,7 @@ class Document:
         self._lock = RLock()
         self._pages: OrderedDict[int, Page] = OrderedDict()
         self._templates: OrderedDict[str, Page] = OrderedDict()
+        self._fonts: OrderedDict[tuple[str, str, bool, bool, int], ResolvedFont] = OrderedDict()
         self._page_resources: OrderedDict[str, Resources | None] = OrderedDict()
         self.root = self._read_root()
         if not 0 <= body < len(self.root.bodies):
@@ -118,20 +123,51 @@ class Document:
         self._read_document(Part(self.part, self._warnings))
 
     @classmethod
-    def open(cls, source: bytes | Path | Package, *, body: int = 0) -> Self:
-        """Open a document.
+    def open(cls, source: bytes | Path | Package | LenientPackage, *, body: int = 0) -> Self:
+        """Open a document leniently.
 
         Args:
-            source: the octets of a file, its path, or a package that is open already (read as strictly as that one).
+            source: the octets of a file, its path (read piece by piece; close the document after use), or a package
+                that is open already.
             body: which document, from 0.
 
         Raises:
+            OSError: the file cannot be read.
             TrustError: as the constructor, and for what is no package at all.
         """
-        if isinstance(source, Path):
-            source = source.read_bytes()
-        package = Package(source) if isinstance(source, bytes) else source
+        if isinstance(source, LenientPackage):
+            return cls(source, body=body)
+        if not isinstance(source, Path):
+            return cls(LenientPackage(source), body=body)
+        package = LenientPackage.open(source)
+        try:
+            return cls(package, body=body)
+        except BaseException:
+            package.close()
+            raise
+
+    @classmethod
+    def strict(cls, package: Package, *, body: int = 0) -> Self:
+        """A document whose links are followed as verification follows them, without any repair.
+
+        Raises:
+            TrustError: as the constructor.
+        """
         return cls(StrictFiles(package), body=body)
+
+    def close(self) -> None:
+        """Close the package."""
+        self.files.close()
+
+    def __enter__(self) -> Self:
+        """The document."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the package."""
+        self.close()
 
     @property
     def info(self) -> Info:
@@ -192,6 +228,27 @@ class Document:
                 return box
         return _A4
 
+    def resolve_font(
+        self, font: Font, library: FontLibrary, *, bold: bool = False, italic: bool = False
+    ) -> ResolvedFont:
+        """The face for a font of this document; the last ones are kept.
+
+        Args:
+            font: from a resource file.
+            library: where fonts are found that are not embedded.
+            bold: a text asks for more weight.
+            italic: a text asks for a slant.
+
+        Raises:
+            NotFoundError: ``ofd.font.not-installed``.
+        """
+        return self._keep(
+            self._fonts,
+            (font.part, font.id, bold, italic, id(library)),
+            _KEPT_FONTS,
+            lambda: self._resolve_font(font, library, bold=bold, italic=italic),
+        )
+
     def annotations(self, index: int) -> tuple[Annotation, ...]:
         """The annotations of a page by index, from 0."""
         found: tuple[Annotation, ...] = ()
@@ -230,6 +287,27 @@ class Document:
         if name is None:
             return None
         return self._read(name, "DocVersion", lambda part, root: read_version(part, root, self._locator(part)), None)
+
+    def _resolve_font(self, font: Font, library: FontLibrary, *, bold: bool, italic: bool) -> ResolvedFont:
+        data = None
+        if font.file is not None:
+            try:
+                data = self.files.read(font.file)
+            except TrustError as error:
+                Part(font.file, self._warnings).warn(
+                    "ofd.model.unreadable", "部分无法读取", "A part cannot be read", fault=error.code
+                )
+        # An embedded face is bold or slanted already when its font is called so.
+        own = data is None
+        return library.resolve(
+            font.name,
+            font.family,
+            data,
+            bold=bold or (own and font.bold),
+            italic=italic or (own and font.italic),
+            serif=font.serif,
+            fixed_width=font.fixed_width,
+        )
 
     def _read_root(self) -> Root:
         part = Part(ROOT, self._warnings)

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from ofd.package import loc
-from ofd.package.lenient import ReadWarning
+from ofd.package.read_warning import ReadWarning
 from ofd.package.reader import Package
 from trustcore.errors import MalformedError
 
@@ -27,6 +27,9 @@ class Files(Protocol):
     def find(self, location: str, *, holder: str, base: str = "") -> str | None:
         """The entry name that a location means, or nothing."""
 
+    def close(self) -> None:
+        """Close the file, if it is one."""
+
 
 class StrictFiles:
     """A package read without any leniency."""
@@ -34,7 +37,11 @@ class StrictFiles:
     def __init__(self, package: Package) -> None:
         """Read from this package."""
         self._package = package
-        self.warnings: tuple[ReadWarning, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[ReadWarning, ...]:
+        """Nothing is guessed."""
+        return ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,3 +59,7 @@ class StrictFiles:
         except MalformedError:
             return None
         return name if name in self._package else None
+
+    def close(self) -> None:
+        """Close the package."""
+        self._package.close()

@@ -14,7 +14,7 @@ from lxml import etree
 
 from ofd import xmlio
 from ofd.geometry import Box, Matrix, Point
-from ofd.package.lenient import ReadWarning
+from ofd.package.read_warning import ReadWarning
 from ofd.xmlio import Element
 from trustcore.errors import MalformedError
 
