@@ -25,7 +25,7 @@ from ofd.package.zip_format import (
     UTF8_FLAG,
     Limits,
 )
-from ofd.package.zip_names import NameSet, check_attributes, decode_name, decode_unflagged, guess_name
+from ofd.package.zip_names import NameSet, check_attributes, decode_name, guess_name
 from trustcore.errors import MalformedError, TrustError
 
 __all__ = ["LenientRecord", "read_content", "read_leniently"]
@@ -302,7 +302,7 @@ def _name(raw: bytes, flags: int, extra: bytes, warnings: WarningList) -> str:
         plain += "/"
     if plain != text:
         warnings.add("ofd.read.name", "文件名写法不规范，已规范化", "The name of an entry was tidied", entry=plain)
-    return decode_unflagged(plain.encode("utf-8", "replace"))
+    return decode_name(plain.encode("utf-8", "replace"), UTF8_FLAG)
 
 
 def _unicode_path(raw: bytes, extra: bytes) -> str | None:
