@@ -8,24 +8,33 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from enum import StrEnum
 
+from ofd.build.colors import BLACK, AnyColor, Color, SpaceColor, write_color
 from ofd.build.drawing import ItemWriter
-from ofd.build.numbers import deltas, number
+from ofd.build.navigation import write_actions
+from ofd.build.numbers import deltas, number, precise
 from ofd.build.resources import ResourceTable
 from ofd.draw.scene import Item
 from ofd.fonts.faces import FontFace, FontStack
+from ofd.geometry import Point
+from ofd.model.actions import Action
 from ofd.xmlio import Element, element
-from trustcore.errors import RejectedError
+from trustcore.errors import ConflictError, RejectedError
 
-__all__ = ["BLACK", "Canvas", "Color", "ObjectRef", "number"]
-
-Color = tuple[int, int, int]
-"""Red, green, blue, 0 to 255."""
-BLACK: Color = (0, 0, 0)
+__all__ = ["BLACK", "Canvas", "Color", "LayerType", "ObjectRef", "SpaceColor", "number"]
 
 _LAST_BMP = 0xFFFF
 _LINE_CONTROL = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories that have no place in one line: controls, surrogates, line and paragraph separators."""
+
+
+class LayerType(StrEnum):
+    """``Layer@Type``: the order in which layers are painted."""
+
+    BACKGROUND = "Background"
+    BODY = "Body"
+    FOREGROUND = "Foreground"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +46,10 @@ class ObjectRef:
 
 
 class Canvas:
-    """One page or template while it is drawn. Made by :class:`ofd.build.document.DocumentBuilder`."""
+    """A page, template, annotation or composite while it is drawn.
+
+    Made by :class:`ofd.build.document.DocumentBuilder` and :class:`ofd.build.editing.DocumentEditor`.
+    """
 
     def __init__(
         self,
@@ -47,15 +59,57 @@ class Canvas:
         fonts: FontStack,
         resources: ResourceTable,
         next_id: Callable[[], int],
+        target: Element | None = None,
+        offset: Point = Point(0, 0),  # noqa: B008 - a tuple
     ) -> None:
+        """Start to draw.
+
+        Args:
+            page_id: of the page, or of what stands in its place.
+            size_mm: width and height.
+            fonts: what text is set in.
+            resources: of the document.
+            next_id: gives the next free ID of the document.
+            target: the element that holds the objects; layers of a page if left out.
+            offset: where the target's space has its origin on the page.
+        """
         self.id = page_id
         self.size_mm = size_mm
         """Width and height."""
         self.fonts = fonts
         self._resources = resources
         self._next_id = next_id
-        self._items = ItemWriter(resources, next_id)
-        self._layer = element(None, "Layer", attributes={"ID": str(next_id())})
+        self._offset = offset
+        self._page_composites: list[Element] = []
+        self._actions: list[Action] = []
+        self._written = False
+        self._items = ItemWriter(resources, next_id, composites=self._page_composites if target is None else None)
+        self._layers: list[Element] = []
+        self._layer = self.layer() if target is None else target
+
+    def layer(self, kind: LayerType = LayerType.BODY, *, draw_param: int | None = None) -> Element:
+        """Begin a layer: what is drawn from now on stands in it.
+
+        Args:
+            kind: when it is painted.
+            draw_param: draw parameters of all its objects, as
+                :meth:`ofd.build.document.DocumentBuilder.draw_param` gives them.
+        """
+        if self._layers and not len(self._layer):
+            node = self._layer
+        else:
+            node = element(None, "Layer", attributes={"ID": str(self._next_id())})
+            self._layers.append(node)
+        if kind is not LayerType.BODY:
+            node.set("Type", kind)
+        if draw_param is not None:
+            node.set("DrawParam", str(draw_param))
+        self._layer = node
+        return node
+
+    def on(self, action: Action) -> None:
+        """Have something happen when the page is opened (``PO``)."""
+        self._actions.append(action)
 
     def text(
         self,
@@ -64,7 +118,7 @@ class Canvas:
         x_mm: float,
         y_mm: float,
         size_mm: float,
-        color: Color = BLACK,
+        color: AnyColor = BLACK,
         align: str = "left",
         spacing_mm: float = 0,
         bold: bool = False,
@@ -118,8 +172,8 @@ class Canvas:
         data: str,
         *,
         box_mm: tuple[float, float, float, float],
-        stroke: Color | None = BLACK,
-        fill: Color | None = None,
+        stroke: AnyColor | None = BLACK,
+        fill: AnyColor | None = None,
         line_width_mm: float = 0.353,
         even_odd: bool = False,
     ) -> ObjectRef:
@@ -140,13 +194,13 @@ class Canvas:
             node.set("Rule", "Even-Odd")
         if stroke:
             node.set("LineWidth", number(line_width_mm))
-            _color(node, "StrokeColor", stroke)
+            write_color(node, "StrokeColor", stroke)
         if fill:
-            _color(node, "FillColor", fill)
+            write_color(node, "FillColor", fill)
         element(node, "AbbreviatedData", data)
         return ref
 
-    def rectangles(self, boxes_mm: Sequence[tuple[float, float, float, float]], *, fill: Color = BLACK) -> ObjectRef:
+    def rectangles(self, boxes_mm: Sequence[tuple[float, float, float, float]], *, fill: AnyColor = BLACK) -> ObjectRef:
         """Filled rectangles (x, y, width, height) as one object, such as the modules of a two-dimensional code.
 
         Raises:
@@ -169,7 +223,7 @@ class Canvas:
         start_mm: tuple[float, float],
         end_mm: tuple[float, float],
         *,
-        color: Color = BLACK,
+        color: AnyColor = BLACK,
         width_mm: float = 0.353,
     ) -> ObjectRef:
         """A straight line."""
@@ -199,12 +253,53 @@ class Canvas:
         Raises:
             RejectedError: ``ofd.draw.depth`` for groups nested too deeply; ``ofd.image.format``.
         """
-        made = self._items.draw(item, self._layer)
+        self._check_open()
+        made = self._items.draw(item, self._layer, offset=self._offset)
         return tuple(ObjectRef(page_id=self.id, object_id=object_id) for object_id in made)
 
-    def copy_layer(self) -> Element:
-        """The layer drawn so far, to be put into a page."""
-        return deepcopy(self._layer)
+    def place(self, composite: "Canvas", *, box_mm: tuple[float, float, float, float]) -> ObjectRef:
+        """Show a composite (:meth:`ofd.build.document.DocumentBuilder.composite`), stretched to a box."""
+        ref, node = self._object("CompositeObject", box_mm)
+        scale = (box_mm[2] / composite.size_mm[0], box_mm[3] / composite.size_mm[1])
+        if scale != (1, 1):
+            node.set("CTM", f"{precise(scale[0])} 0 0 {precise(scale[1])} 0 0")
+        node.set("ResourceID", str(composite.id))
+        return ref
+
+    def area(self, actions: Sequence[Action], *, box_mm: tuple[float, float, float, float]) -> ObjectRef:
+        """An invisible rectangle on which actions wait for a click."""
+        ref, node = self._object("PathObject", box_mm)
+        node.set("Stroke", "false")
+        write_actions(node, actions)
+        width, height = number(box_mm[2]), number(box_mm[3])
+        element(node, "AbbreviatedData", f"M 0 0 L {width} 0 L {width} {height} L 0 {height} C")
+        return ref
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """What happens when the page is opened."""
+        return tuple(self._actions)
+
+    @property
+    def composites(self) -> tuple[Element, ...]:
+        """Composites that this page alone uses."""
+        return tuple(self._page_composites)
+
+    def copy_layers(self) -> list[Element]:
+        """The layers drawn so far, to be put into a page; empty ones only where there is no other."""
+        drawn = [layer for layer in self._layers if len(layer)] or self._layers[:1]
+        return [deepcopy(layer) for layer in drawn]
+
+    def close(self) -> None:
+        """Have nothing more drawn, and forget what was: it is written."""
+        self._written = True
+        self._layers.clear()
+        self._page_composites.clear()
+        self._layer = element(None, "Layer")
+
+    def _check_open(self) -> None:
+        if self._written:
+            raise ConflictError("The page is written already.", code="ofd.build.written", page=self.id)
 
     def _text_run(
         self,
@@ -213,7 +308,7 @@ class Canvas:
         advances: Sequence[float],
         place: tuple[float, float, float],
         *,
-        color: Color,
+        color: AnyColor,
         bold: bool,
     ) -> ObjectRef:
         x, baseline, size = place
@@ -226,7 +321,7 @@ class Canvas:
         if bold:
             node.set("Weight", "700")
         if color != BLACK:
-            _color(node, "FillColor", color)
+            write_color(node, "FillColor", color)
         if astral:
             counts = {"CodePosition": "0", "CodeCount": "2", "GlyphCount": "1"}
             element(element(node, "CGTransform", attributes=counts), "Glyphs", str(face.glyph(run)))
@@ -239,8 +334,11 @@ class Canvas:
     def _object(self, name: str, box_mm: tuple[float, float, float, float]) -> tuple[ObjectRef, Element]:
         if box_mm[2] <= 0 or box_mm[3] <= 0:
             raise RejectedError("An object needs a width and a height.", code="ofd.object.box")
+        self._check_open()
         object_id = self._next_id()
-        attributes = {"ID": str(object_id), "Boundary": " ".join(number(value) for value in box_mm)}
+        x, y, width, height = box_mm
+        place = (x - self._offset.x, y - self._offset.y, width, height)
+        attributes = {"ID": str(object_id), "Boundary": " ".join(number(value) for value in place)}
         return ObjectRef(page_id=self.id, object_id=object_id), element(self._layer, name, attributes=attributes)
 
 
@@ -259,7 +357,3 @@ def _split_at_astral(run: str) -> list[str]:
             pieces.append(char)
         joinable = not astral
     return pieces
-
-
-def _color(parent: Element, name: str, color: Color) -> None:
-    element(parent, name, attributes={"Value": " ".join(str(part) for part in color)})

@@ -1,54 +1,62 @@
-"""Making OFD documents (GB/T 33190-2016): pages, templates, fonts, images, attachments, metadata and its index.
+"""Making OFD documents (GB/T 33190-2016): pages, templates, annotations, attachments, navigation, metadata, indexes.
 
-The parts are written in the order of the standard's schema, and the same calls give the same octets.
+The parts are written in the order of the standard's schema, and the same calls give the same octets. A document is
+collected in memory and written at the end, or written into a file while it is drawn (:meth:`DocumentBuilder.flush`).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
+from pathlib import Path
 from string import hexdigits
+from typing import Literal
 
-from lxml import etree
-
-from ofd.build.canvas import Canvas, ObjectRef, number
+from ofd.build.annotations import AnnotationTable, AnnotationType, Remarks
+from ofd.build.canvas import Canvas, ObjectRef
+from ofd.build.colors import AnyColor, ColorSpaceType, write_color
+from ofd.build.drawing import stroke_attributes
+from ofd.build.parts import (
+    AttachedFile,
+    Navigation,
+    NewVersion,
+    Placement,
+    TagIndex,
+    attachment_files,
+    check_format,
+    check_size,
+    content_parts,
+    destination,
+    document_part,
+    extension_files,
+    root_part,
+    tag_files,
+    version_part,
+)
 from ofd.build.resources import ResourceTable
+from ofd.draw.scene import Stroke
 from ofd.fonts.faces import FontStack
+from ofd.geometry import Box, Point
+from ofd.model.actions import Act, Action
+from ofd.model.attached import Extension
+from ofd.model.info import Info
+from ofd.model.navigation import Bookmark, OutlineItem, Permissions, Preferences
+from ofd.model.pages import PageArea
 from ofd.package.reader import write_package
-from ofd.xmlio import NAMESPACE, Element, element, serialise
-from trustcore.errors import RejectedError
+from ofd.package.zip_write import Content, PackageWriter
+from ofd.xmlio import Element, element
+from trustcore.errors import ConflictError, RejectedError
 
-__all__ = ["Canvas", "DocumentBuilder", "ObjectRef", "Placement"]
+__all__ = ["Canvas", "DocumentBuilder", "ObjectRef", "Placement", "destination"]
 
 _FOLDER = "Doc_0"
 _UUID_LENGTH = 32
-
-
-class Placement(StrEnum):
-    """Where a template lies: ``@ZOrder``."""
-
-    BACKGROUND = "Background"
-    FOREGROUND = "Foreground"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Page:
     canvas: Canvas
     templates: tuple[tuple[Canvas, Placement], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Attachment:
-    name: str
-    data: bytes
-    format: str
-    usage: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tags:
-    namespace: str
-    entries: tuple[tuple[str, ObjectRef], ...]
+    area: PageArea | None
 
 
 class DocumentBuilder:
@@ -56,7 +64,7 @@ class DocumentBuilder:
 
     Example:
         >>> from datetime import UTC
-        >>> from ofd.fonts import find_fonts
+        >>> from ofd.fonts.faces import find_fonts
         >>> builder = DocumentBuilder(
         ...     doc_id="0" * 32, title="营业执照", created=datetime(2026, 1, 31, tzinfo=UTC), fonts=find_fonts()
         ... )
@@ -76,8 +84,13 @@ class DocumentBuilder:
         metadata: Mapping[str, str] | None = None,
         author: str = "",
         subject: str = "",
+        abstract: str = "",
+        keywords: Sequence[str] = (),
+        modified: datetime | None = None,
+        usage: str = "",
         creator: str = "Xinyin",
         creator_version: str = "",
+        writer: PackageWriter | None = None,
     ) -> None:
         """Start a document.
 
@@ -86,66 +99,226 @@ class DocumentBuilder:
             title: title of the document.
             created: its date is written, in the zone of the value given.
             fonts: what text is set in.
-            page_size_mm: width and height of every page.
+            page_size_mm: width and height of every page that says nothing else.
             metadata: CustomDatas of DocInfo, name to value, in order: where GB/T 36905 keeps a licence's metadata.
             author: who made the content.
             subject: what it is about.
+            abstract: what it says, in short.
+            keywords: to find it by.
+            modified: when it was last changed.
+            usage: DocUsage: Normal, EBook, ENewsPaper or EMagzine (so spelled).
             creator: the software.
             creator_version: its version.
+            writer: writes into a file while the document is drawn, see :meth:`flush` and :meth:`finish`.
 
         Raises:
             RejectedError: ``ofd.build.doc-id`` or ``ofd.build.page-size``.
         """
         if len(doc_id) != _UUID_LENGTH or any(char not in hexdigits for char in doc_id):
             raise RejectedError("A document ID has 32 hexadecimal digits.", code="ofd.build.doc-id")
-        if min(page_size_mm) <= 0:
-            raise RejectedError("A page has a width and a height.", code="ofd.build.page-size")
-        self._info = {
-            "DocID": doc_id,
-            "Title": title,
-            "Author": author,
-            "Subject": subject,
-            "CreationDate": created.date().isoformat(),
-            "Creator": creator,
-            "CreatorVersion": creator_version,
-        }
-        self._metadata = dict(metadata or {})
+        check_size(page_size_mm)
+        self._info = Info(
+            doc_id=doc_id,
+            title=title,
+            author=author,
+            subject=subject,
+            abstract=abstract,
+            created=created.date().isoformat(),
+            modified="" if modified is None else modified.date().isoformat(),
+            usage=usage,
+            keywords=tuple(keywords),
+            creator=creator,
+            creator_version=creator_version,
+            custom=dict(metadata or {}),
+        )
+        self._created = created.date()
         self._size_mm = page_size_mm
         self._fonts = fonts
+        self._writer = writer
         self._last_id = 0
-        self._resources = ResourceTable(self._next_id)
+        store = None if writer is None else self._put
+        self._resources = ResourceTable(self._next_id, store=store)
+        self._names: list[str] = []
         self._templates: list[Canvas] = []
         self._pages: list[_Page] = []
-        self._attachments: list[_Attachment] = []
-        self._tags: list[_Tags] = []
+        self._flushed = 0
+        self._annotations = AnnotationTable()
+        self._attachments: list[AttachedFile] = []
+        self._tags: list[TagIndex] = []
+        self._extensions: list[tuple[Extension, Mapping[str, bytes]]] = []
+        self._versions: list[NewVersion] = []
+        self._cover: tuple[str, bytes] | None = None
+        self.outlines: tuple[OutlineItem, ...] = ()
+        """The table of contents that readers show."""
+        self.bookmarks: tuple[Bookmark, ...] = ()
+        """Places with names."""
+        self.permissions: Permissions | None = None
+        """What may be done with the document; everything when nothing is said."""
+        self.preferences: Preferences | None = None
+        """How readers open the document."""
+        self.actions: tuple[Action, ...] = ()
+        """What happens when the document is opened (``DO``)."""
 
-    def page(self, *, templates: Sequence[tuple[Canvas, Placement]] = ()) -> Canvas:
-        """Add a page, on which the given templates are shown, and return it to draw on."""
-        canvas = self._canvas()
-        self._pages.append(_Page(canvas=canvas, templates=tuple(templates)))
+    def page(
+        self,
+        *,
+        templates: Sequence[tuple[Canvas, Placement]] = (),
+        size_mm: tuple[float, float] | None = None,
+        area: PageArea | None = None,
+    ) -> Canvas:
+        """Add a page and return it to draw on.
+
+        Args:
+            templates: are shown on it.
+            size_mm: width and height, where they are not the document's.
+            area: its areas in full, where the page does not begin at 0, 0 or has more than a physical box.
+
+        Raises:
+            RejectedError: ``ofd.build.page-size``.
+        """
+        if area is None and size_mm is not None and size_mm != self._size_mm:
+            area = PageArea(physical=Box(0, 0, *size_mm))
+        size = self._size_mm
+        if area is not None and area.physical is not None:
+            size = (area.physical.width, area.physical.height)
+        check_size(size)
+        canvas = self._canvas(size)
+        self._pages.append(_Page(canvas=canvas, templates=tuple(templates), area=area))
         return canvas
 
     def template(self) -> Canvas:
         """Add a template page that pages may show, and return it to draw on."""
-        canvas = self._canvas()
+        canvas = self._canvas(self._size_mm)
         self._templates.append(canvas)
         return canvas
 
-    def attach(self, name: str, data: bytes, *, format: str, usage: str = "none") -> None:  # noqa: A002 - OFD's word
-        """Attach a file.
+    def composite(self, *, width_mm: float, height_mm: float) -> Canvas:
+        """Add a composite, drawn once and placed as often as wanted (:meth:`Canvas.place`), and return it to draw on.
+
+        Raises:
+            RejectedError: ``ofd.build.page-size`` without a width and a height.
+        """
+        check_size((width_mm, height_mm))
+        content = element(None, "Content")
+        composite_id = self._resources.composite(content, width=width_mm, height=height_mm)
+        return self._canvas((width_mm, height_mm), canvas_id=composite_id, target=content)
+
+    def color_space(
+        self,
+        kind: ColorSpaceType,
+        *,
+        bits: int = 8,
+        palette: Sequence[Sequence[float]] = (),
+        profile: bytes | None = None,
+    ) -> int:
+        """Add a colour space and return its ID for :class:`ofd.build.colors.SpaceColor`.
 
         Args:
-            name: what readers show.
-            data: the octets.
-            format: short and alphanumeric, such as ``xml``; also the suffix of the stored file.
-            usage: what it is for.
+            kind: GRAY, RGB or CMYK.
+            bits: of each component.
+            palette: colours that ``index`` means.
+            profile: an ICC profile.
+
+        Raises:
+            RejectedError: ``ofd.build.color-space``.
+        """
+        return self._resources.color_space(kind, bits=bits, palette=palette, profile=profile)
+
+    def draw_param(
+        self,
+        *,
+        pen: Stroke | None = None,
+        stroke: AnyColor | None = None,
+        fill: AnyColor | None = None,
+        relative: int | None = None,
+    ) -> int:
+        """Add draw parameters and return their ID for :meth:`Canvas.layer`.
+
+        Args:
+            pen: width, ends, corners and dashes of lines; its paint does not count.
+            stroke: colour of lines.
+            fill: colour of areas and text.
+            relative: draw parameters that say what these do not.
+        """
+        attributes = {} if relative is None else {"Relative": str(relative)}
+        node = element(None, "DrawParam", attributes=attributes | ({} if pen is None else stroke_attributes(pen, 4)))
+        if fill is not None:
+            write_color(node, "FillColor", fill)
+        if stroke is not None:
+            write_color(node, "StrokeColor", stroke)
+        return self._resources.draw_param(node)
+
+    def media(self, data: bytes, *, kind: Literal["Audio", "Video"], format: str) -> int:  # noqa: A002 - OFD's word
+        """Add a sound or film and return its ID for :class:`ofd.model.actions.SoundAction` and ``MovieAction``.
 
         Raises:
             RejectedError: ``ofd.build.attachment`` when the format is not alphanumeric.
         """
-        if not (format.isascii() and format.isalnum()):
-            raise RejectedError("The format of an attachment is alphanumeric.", code="ofd.build.attachment")
-        self._attachments.append(_Attachment(name=name, data=data, format=format, usage=usage))
+        check_format(format)
+        return self._resources.media(data, type_name=kind, format_name=format.upper(), suffix=format.lower())
+
+    def annotate(
+        self,
+        page: Canvas,
+        kind: AnnotationType,
+        *,
+        box_mm: tuple[float, float, float, float],
+        remarks: Remarks | None = None,
+    ) -> Canvas:
+        """Add an annotation to a page and return it to draw its look on, in millimetres of the page.
+
+        Args:
+            page: of this document.
+            kind: Link, Path, Highlight, Stamp or Watermark.
+            box_mm: x, y, width and height of the appearance, outside of which nothing shows.
+            remarks: what is known of it beside its look.
+
+        Raises:
+            RejectedError: ``ofd.object.box`` without a width and a height.
+        """
+        box = Box(*box_mm)
+        if box.width <= 0 or box.height <= 0:
+            raise RejectedError("An object needs a width and a height.", code="ofd.object.box")
+        appearance = self._annotations.add(
+            page.id, self._next_id(), kind, box, remarks=remarks or Remarks(), modified=self._created
+        )
+        return self._canvas(page.size_mm, canvas_id=page.id, target=appearance, offset=Point(box.x, box.y))
+
+    def link(self, page: Canvas, act: Act, *, box_mm: tuple[float, float, float, float]) -> ObjectRef:
+        """Have a click on a part of a page do something: go to a place, open an address or an attachment."""
+        canvas = self.annotate(page, AnnotationType.LINK, box_mm=box_mm)
+        return canvas.area((Action(event="CLICK", act=act),), box_mm=box_mm)
+
+    def attach(
+        self,
+        name: str,
+        data: bytes | Path,
+        *,
+        format: str,  # noqa: A002 - OFD's word
+        usage: str = "none",
+        visible: bool = True,
+    ) -> str:
+        """Attach a file.
+
+        Args:
+            name: what readers show.
+            data: the octets, or a file that is read when the document is written.
+            format: short and alphanumeric, such as ``xml``; also the suffix of the stored file.
+            usage: what it is for.
+            visible: whether readers list it.
+
+        Returns:
+            The ID for :class:`ofd.model.actions.GotoAttachmentAction`.
+
+        Raises:
+            RejectedError: ``ofd.build.attachment`` when the format is not alphanumeric.
+        """
+        check_format(format)
+        item = AttachedFile(
+            id=f"A{len(self._attachments) + 1}", name=name, data=data, format=format, usage=usage, visible=visible
+        )
+        self._attachments.append(item)
+        return item.id
 
     def tag(self, namespace: str, entries: Sequence[tuple[str, ObjectRef]]) -> None:
         """Index data elements: say which object of a page shows each (CustomTags, GB/T 33190-2016 §16).
@@ -154,127 +327,173 @@ class DocumentBuilder:
             namespace: of the elements.
             entries: element name (an XML name) and the object; a name may stand several times.
         """
-        self._tags.append(_Tags(namespace=namespace, entries=tuple(entries)))
+        self._tags.append(TagIndex(namespace=namespace, entries=tuple(entries)))
+
+    def extend(self, extension: Extension, files: Mapping[str, bytes] | None = None) -> None:
+        """Add an extension: what an application knows of an object (GB/T 33190-2016 §17).
+
+        Args:
+            extension: ``ref_id`` is the object's; its ``files`` do not count.
+            files: ExtendData by name.
+        """
+        self._extensions.append((extension, dict(files or {})))
+
+    def record_version(self, number: str, name: str, *, current: bool = True) -> None:
+        """Record the document as a version (GB/T 33190-2016 §19): its files are listed when it is written."""
+        self._versions.append(NewVersion(number=number, name=name, current=current))
+
+    def cover(self, data: bytes, *, suffix: str) -> None:
+        """Give the document a cover picture, which stands in its folder with this suffix.
+
+        Raises:
+            RejectedError: ``ofd.build.attachment`` when the suffix is not alphanumeric.
+        """
+        check_format(suffix)
+        self._cover = (f"Cover.{suffix}", data)
 
     def to_bytes(self) -> bytes:
         """The document as a package.
 
         Raises:
             RejectedError: ``ofd.build.empty`` without pages; ``ofd.xml.characters`` for text that XML cannot hold.
+            ConflictError: ``ofd.build.written`` when the builder writes into a file.
         """
+        if self._writer is not None:
+            raise ConflictError("The document is being written into a file.", code="ofd.build.written")
+        return write_package(
+            {
+                name: content if isinstance(content, bytes) else b"".join(content)
+                for name, content in self._parts(root_first=True)
+            }
+        )
+
+    def write_to(self, path: Path | str) -> None:
+        """Write the document into a file, which appears when all is written; attached files are read in pieces.
+
+        Raises:
+            RejectedError: as :meth:`to_bytes`.
+            OSError: the disk fails.
+        """
+        with PackageWriter(path) as writer:
+            self._write(writer, root_first=True)
+
+    def flush(self) -> None:
+        """Write the pages drawn so far and forget them: nothing more can be drawn on them.
+
+        This keeps memory small however many pages there are; pictures are written as they are placed.
+
+        Raises:
+            ConflictError: ``ofd.build.no-writer`` without a writer.
+        """
+        if self._writer is None:
+            raise ConflictError("The document is not written before its end.", code="ofd.build.no-writer")
+        for index in range(self._flushed, len(self._pages)):
+            page = self._pages[index]
+            for name, content in content_parts(f"Pages/Page_{index}", page.canvas, page.templates, page.area):
+                self._put(name, content)
+            page.canvas.close()
+            self._pages[index] = replace(page, templates=(), area=None)
+        self._flushed = len(self._pages)
+
+    def finish(self) -> None:
+        """Write all that is left through the writer; the package is complete when the writer is closed.
+
+        Raises:
+            RejectedError: as :meth:`to_bytes`.
+            ConflictError: ``ofd.build.no-writer`` without a writer.
+        """
+        self.flush()
+        if self._writer is not None:
+            self._write(self._writer, root_first=False)
+
+    def _write(self, writer: PackageWriter, *, root_first: bool) -> None:
+        for name, content in self._parts(root_first=root_first):
+            writer.add(name, content)
+
+    def _parts(self, *, root_first: bool) -> Iterator[tuple[str, Content]]:
+        """All parts that are not written yet."""
         if not self._pages:
             raise RejectedError("A document has at least one page.", code="ofd.build.empty")
-        parts = {"Document.xml": self._document()}
-        if self._resources.has_fonts:
-            parts.update(self._resources.public_files())
-        if self._resources.has_document_resources:
-            parts.update(self._resources.document_files())
+        info = self._info
+        if self._cover is not None:
+            info = replace(info, cover=f"{_FOLDER}/{self._cover[0]}")
+        root = root_part(info, document=f"{_FOLDER}/Document.xml", versions=self._versions)
+        if root_first:
+            yield "OFD.xml", root
+        names = list(self._names)
+        for name, content in self._document_parts():
+            names.append(f"{_FOLDER}/{name}")
+            yield names[-1], content
+        for index, version in enumerate(self._versions):
+            part = version_part(version, index, created=info.created, document=f"{_FOLDER}/Document.xml", names=names)
+            yield f"{_FOLDER}/Versions/Version_{index}.xml", part
+        if not root_first:
+            yield "OFD.xml", root
+
+    def _document_parts(self) -> Iterator[tuple[str, Content]]:
+        yield "Document.xml", self._document()
+        if self._resources.has_public:
+            yield from self._resources.public_files()
+        if self._resources.has_document:
+            yield from self._resources.document_files()
         for index, template in enumerate(self._templates):
-            parts[f"Tpls/Tpl_{index}/Content.xml"] = self._content(template, ())
-        for index, page in enumerate(self._pages):
-            parts[f"Pages/Page_{index}/Content.xml"] = self._content(page.canvas, page.templates)
-        parts.update(self._attachment_files())
-        parts.update(self._tag_files())
-        files = {"OFD.xml": self._root()}
-        files.update({f"{_FOLDER}/{name}": content for name, content in parts.items()})
-        return write_package(files)
+            yield from content_parts(f"Tpls/Tpl_{index}", template, (), None)
+        for index in range(self._flushed, len(self._pages)):
+            page = self._pages[index]
+            yield from content_parts(f"Pages/Page_{index}", page.canvas, page.templates, page.area)
+        if self._annotations:
+            yield from self._annotations.files()
+        yield from attachment_files(self._attachments, created=self._info.created)
+        yield from tag_files(self._tags)
+        yield from extension_files(self._extensions)
+        if self._cover is not None:
+            yield self._cover
+
+    def _put(self, name: str, content: Content) -> None:
+        assert self._writer is not None
+        self._writer.add(f"{_FOLDER}/{name}", content)
+        self._names.append(f"{_FOLDER}/{name}")
 
     def _next_id(self) -> int:
         self._last_id += 1
         return self._last_id
 
-    def _canvas(self) -> Canvas:
+    def _canvas(
+        self,
+        size_mm: tuple[float, float],
+        *,
+        canvas_id: int | None = None,
+        target: Element | None = None,
+        offset: Point = Point(0, 0),  # noqa: B008 - a tuple
+    ) -> Canvas:
         return Canvas(
-            self._next_id(),
-            size_mm=self._size_mm,
+            self._next_id() if canvas_id is None else canvas_id,
+            size_mm=size_mm,
             fonts=self._fonts,
             resources=self._resources,
             next_id=self._next_id,
+            target=target,
+            offset=offset,
         )
 
-    def _root(self) -> bytes:
-        root = element(None, "OFD", attributes={"Version": "1.0", "DocType": "OFD"})
-        body = element(root, "DocBody")
-        info = element(body, "DocInfo")
-        order = ("DocID", "Title", "Author", "Subject", "CreationDate", "Creator", "CreatorVersion")
-        for name in order:
-            if self._info[name]:
-                element(info, name, self._info[name])
-        if self._metadata:
-            datas = element(info, "CustomDatas")
-            for name, value in self._metadata.items():
-                element(datas, "CustomData", value, {"Name": name})
-        element(body, "DocRoot", f"{_FOLDER}/Document.xml")
-        return serialise(root)
-
     def _document(self) -> bytes:
-        root = element(None, "Document")
-        common = element(root, "CommonData")
-        element(common, "MaxUnitID", str(self._last_id))
-        area = element(common, "PageArea")
-        element(area, "PhysicalBox", f"0 0 {number(self._size_mm[0])} {number(self._size_mm[1])}")
-        if self._resources.has_fonts:
-            element(common, "PublicRes", "PublicRes.xml")
-        if self._resources.has_document_resources:
-            element(common, "DocumentRes", "DocumentRes.xml")
-        for index, template in enumerate(self._templates):
-            location = f"Tpls/Tpl_{index}/Content.xml"
-            element(common, "TemplatePage", attributes={"ID": str(template.id), "BaseLoc": location})
-        pages = element(root, "Pages")
-        for index, page in enumerate(self._pages):
-            location = f"Pages/Page_{index}/Content.xml"
-            element(pages, "Page", attributes={"ID": str(page.canvas.id), "BaseLoc": location})
-        if self._tags:
-            element(root, "CustomTags", "Tags/CustomTags.xml")
-        if self._attachments:
-            element(root, "Attachments", "Attachs/Attachments.xml")
-        return serialise(root)
-
-    def _content(self, canvas: Canvas, templates: Sequence[tuple[Canvas, Placement]]) -> bytes:
-        root = element(None, "Page")
-        for template, placement in templates:
-            element(root, "Template", attributes={"TemplateID": str(template.id), "ZOrder": str(placement)})
-        element(root, "Content").append(canvas.copy_layer())
-        return serialise(root)
-
-    def _attachment_files(self) -> dict[str, bytes]:
-        if not self._attachments:
-            return {}
-        root = element(None, "Attachments")
-        files: dict[str, bytes] = {}
-        for index, item in enumerate(self._attachments, start=1):
-            attributes = {
-                "ID": f"A{index}",
-                "Name": item.name,
-                "Format": item.format,
-                "CreationDate": self._info["CreationDate"],
-                "Size": number(len(item.data) / 1024),
-                "Usage": item.usage,
-            }
-            file_name = f"attachment_{index}.{item.format}"
-            element(element(root, "Attachment", attributes=attributes), "FileLoc", file_name)
-            files[f"Attachs/{file_name}"] = item.data
-        return {"Attachs/Attachments.xml": serialise(root), **files}
-
-    def _tag_files(self) -> dict[str, bytes]:
-        if not self._tags:
-            return {}
-        root = element(None, "CustomTags")
-        files: dict[str, bytes] = {}
-        for index, tags in enumerate(self._tags, start=1):
-            file_name = f"Tag_{index}.xml"
-            element(element(root, "CustomTag", attributes={"NameSpace": tags.namespace}), "FileLoc", file_name)
-            files[f"Tags/{file_name}"] = serialise(_tag_tree(tags))
-        return {"Tags/CustomTags.xml": serialise(root), **files}
-
-
-def _tag_tree(tags: _Tags) -> Element:
-    """The index: an element in the index's namespace for each data element, with ObjectRef to where it is shown."""
-    try:
-        root = etree.Element(f"{{{tags.namespace}}}DataIndex", nsmap={"tag": tags.namespace, "ofd": NAMESPACE})
-        for name, ref in tags.entries:
-            node = etree.SubElement(root, f"{{{tags.namespace}}}{name}")
-            element(node, "ObjectRef", str(ref.object_id), {"PageRef": str(ref.page_id)})
-    except ValueError as error:
-        raise RejectedError("A data element's name is not an XML name.", code="ofd.build.tag") from error
-    return root
+        return document_part(
+            max_id=self._last_id,
+            area=PageArea(physical=Box(0, 0, *self._size_mm)),
+            resources=self._resources,
+            templates=[template.id for template in self._templates],
+            pages=[page.canvas.id for page in self._pages],
+            navigation=Navigation(
+                outlines=self.outlines,
+                permissions=self.permissions,
+                actions=self.actions,
+                preferences=self.preferences,
+                bookmarks=self.bookmarks,
+            ),
+            links={
+                "Annotations": "Annots/Annotations.xml" if self._annotations else "",
+                "CustomTags": "Tags/CustomTags.xml" if self._tags else "",
+                "Attachments": "Attachs/Attachments.xml" if self._attachments else "",
+                "Extensions": "Extensions.xml" if self._extensions else "",
+            },
+        )

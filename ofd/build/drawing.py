@@ -59,9 +59,19 @@ class _Place:
 class ItemWriter:
     """Writes scene items into a layer, an appearance, a composite or a pattern's cell."""
 
-    def __init__(self, resources: ResourceTable, next_id: Callable[[], int]) -> None:
+    def __init__(
+        self, resources: ResourceTable, next_id: Callable[[], int], *, composites: list[Element] | None = None
+    ) -> None:
+        """Start to write.
+
+        Args:
+            resources: fonts and pictures go there.
+            next_id: gives the next free ID of the document.
+            composites: where composites for this page alone go; to the document's resources if left out.
+        """
         self._resources = resources
         self._next_id = next_id
+        self._composites = composites
 
     def draw(self, item: Item, parent: Element, *, offset: Point = Point(0, 0)) -> tuple[int, ...]:  # noqa: B008 - a tuple
         """Append the objects that paint an item to ``parent`` and return their IDs, in the order of painting.
@@ -130,7 +140,7 @@ class ItemWriter:
                 pass
         if not len(content):
             return
-        resource = self._resources.composite(content, width=box.width, height=box.height)
+        resource = self._resources.composite(content, width=box.width, height=box.height, into=self._composites)
         object_id, node = self._object("CompositeObject", box, IDENTITY, place)
         node.set("ResourceID", str(resource))
         if group.blend is not BlendMode.NORMAL:

@@ -1,16 +1,21 @@
-"""Fonts and images of a document under construction: numbered once, stored once, written as resource files."""
+"""Resources of a document under construction: numbered once, stored once, written as resource files."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
+from ofd.build.colors import ColorSpaceType, write_color_space
 from ofd.build.numbers import number
 from ofd.fonts.faces import FontFace, OutlineKind
+from ofd.package.zip_write import Content
 from ofd.xmlio import Element, element, serialise
 from trustcore.crypto.digests import sha256
 from trustcore.errors import RejectedError
 
-__all__ = ["ResourceTable"]
+__all__ = ["ResourceTable", "Store", "resource_part"]
+
+Store = Callable[[str, bytes], None]
+"""Takes the octets of a file, by its path below the document's folder, as soon as they are known."""
 
 _LEAST_IMAGE = 13
 """Octets that any picture's header has."""
@@ -33,23 +38,41 @@ class _Font:
     characters: set[str]
     named: set[int]
 
+    @property
+    def file(self) -> str:
+        return f"font_{self.id}.{'otf' if self.face.outlines is OutlineKind.CFF else 'ttf'}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Image:
+class _Media:
     id: int
+    type: str
     format: str
-    suffix: str
-    data: bytes
+    file: str
+    data: bytes | None
+    """Nothing once it is stored."""
 
 
 class ResourceTable:
-    """What pages refer to by ID. Fonts go to PublicRes.xml, images and composites to DocumentRes.xml."""
+    """What pages refer to by ID: fonts and colour spaces in PublicRes.xml, all else in DocumentRes.xml."""
 
-    def __init__(self, next_id: Callable[[], int]) -> None:
+    def __init__(self, next_id: Callable[[], int], *, prefix: str = "", store: Store | None = None) -> None:
+        """Start without resources.
+
+        Args:
+            next_id: gives the next free ID of the document.
+            prefix: of the names of all files, so that they do not meet those of others.
+            store: takes pictures at once, which are else kept until the end.
+        """
         self._next_id = next_id
+        self._prefix = prefix
+        self._store = store
         self._fonts: dict[int, _Font] = {}
-        self._images: dict[bytes, _Image] = {}
+        self._media: dict[bytes, _Media] = {}
         self._composites: list[Element] = []
+        self._spaces: list[Element] = []
+        self._space_files: dict[str, bytes] = {}
+        self._draw_params: list[Element] = []
 
     def font(self, face: FontFace, text: str, named: Iterable[int] = ()) -> int:
         """The ID of a face.
@@ -72,75 +95,125 @@ class ResourceTable:
         Raises:
             RejectedError: ``ofd.image.format`` when it is not PNG, JPEG, GIF, BMP, TIFF or JBIG2.
         """
-        key = sha256(data)
-        if key not in self._images:
-            for magic, name, suffix in _IMAGE_FORMATS:
-                if data.startswith(magic) and len(data) >= _LEAST_IMAGE:
-                    self._images[key] = _Image(id=self._next_id(), format=name, suffix=suffix, data=data)
-                    break
-            else:
-                raise RejectedError(
-                    "Only PNG, JPEG, GIF, BMP, TIFF and JBIG2 images can be placed.", code="ofd.image.format"
-                )
-        return self._images[key].id
+        for magic, name, suffix in _IMAGE_FORMATS:
+            if data.startswith(magic) and len(data) >= _LEAST_IMAGE:
+                return self.media(data, type_name="Image", format_name=name, suffix=suffix)
+        raise RejectedError("Only PNG, JPEG, GIF, BMP, TIFF and JBIG2 images can be placed.", code="ofd.image.format")
 
-    def composite(self, content: Element, *, width: float, height: float) -> int:
+    def media(self, data: bytes, *, type_name: str, format_name: str, suffix: str) -> int:
+        """The ID of a MultiMedia resource; the same octets are stored once.
+
+        Args:
+            data: the octets.
+            type_name: Image, Audio or Video.
+            format_name: such as ``MP3``.
+            suffix: of the stored file.
+        """
+        key = sha256(data)
+        found = self._media.get(key)
+        if found is None:
+            number_ = self._next_id()
+            file = f"{self._prefix}{type_name.lower()}_{number_}.{suffix}"
+            kept = data if self._store is None else None
+            if self._store is not None:
+                self._store(f"Res/{file}", data)
+            found = self._media[key] = _Media(id=number_, type=type_name, format=format_name, file=file, data=kept)
+        return found.id
+
+    def composite(self, content: Element, *, width: float, height: float, into: list[Element] | None = None) -> int:
         """The ID of a new composite.
 
         Args:
             content: its Content, whose origin is the composite's top left corner.
             width: millimetres.
             height: millimetres.
+            into: resources of the one page that uses it; those of the whole document if left out.
         """
         resource_id = self._next_id()
         size = {"ID": str(resource_id), "Width": number(width), "Height": number(height)}
         unit = element(None, "CompositeGraphicUnit", attributes=size)
         unit.append(content)
-        self._composites.append(unit)
+        (self._composites if into is None else into).append(unit)
         return resource_id
 
+    def color_space(
+        self,
+        kind: ColorSpaceType,
+        *,
+        bits: int = 8,
+        palette: Sequence[Sequence[float]] = (),
+        profile: bytes | None = None,
+    ) -> int:
+        """The ID of a new colour space; the profile is an ICC profile.
+
+        Raises:
+            RejectedError: ``ofd.build.color-space``.
+        """
+        space_id = self._next_id()
+        file = "" if profile is None else f"{self._prefix}profile_{space_id}.icc"
+        holder = element(None, "ColorSpaces")
+        write_color_space(holder, space_id, kind, bits=bits, palette=palette, profile=file)
+        if profile is not None:
+            self._space_files[f"Res/{file}"] = profile
+        self._spaces.append(holder[0])
+        return space_id
+
+    def draw_param(self, node: Element) -> int:
+        """The ID of new draw parameters, written as an element ``DrawParam`` without ID."""
+        param_id = self._next_id()
+        node.set("ID", str(param_id))
+        self._draw_params.append(node)
+        return param_id
+
     @property
-    def has_fonts(self) -> bool:
+    def has_public(self) -> bool:
         """Whether PublicRes.xml is needed."""
-        return bool(self._fonts)
+        return bool(self._fonts or self._spaces)
 
     @property
-    def has_document_resources(self) -> bool:
+    def has_document(self) -> bool:
         """Whether DocumentRes.xml is needed."""
-        return bool(self._images or self._composites)
+        return bool(self._media or self._composites or self._draw_params)
 
-    def public_files(self) -> Iterator[tuple[str, bytes]]:
-        """PublicRes.xml and the font files, by their paths below the document's folder."""
+    def public_files(self) -> Iterator[tuple[str, Content]]:
+        """PublicRes.xml and its files, by their paths below the document's folder."""
         root = element(None, "Res", attributes={"BaseLoc": "Res"})
-        fonts = element(root, "Fonts")
+        _append_all(root, "ColorSpaces", self._spaces)
+        fonts = element(root, "Fonts") if self._fonts else root
         for font in self._fonts.values():
             names = {"ID": str(font.id), "FontName": font.face.postscript_name, "FamilyName": font.face.family}
-            element(element(fonts, "Font", attributes=names), "FontFile", _font_file(font))
-        yield "PublicRes.xml", serialise(root)
+            element(element(fonts, "Font", attributes=names), "FontFile", f"{self._prefix}{font.file}")
+        yield f"{self._prefix}PublicRes.xml", serialise(root)
+        yield from self._space_files.items()
         for font in self._fonts.values():
             wanted: tuple[str | int, ...] = (*sorted(font.characters), *sorted(font.named))
-            yield f"Res/{_font_file(font)}", font.face.subset(wanted, retain=bool(font.named))
+            yield f"Res/{self._prefix}{font.file}", font.face.subset(wanted, retain=bool(font.named))
 
-    def document_files(self) -> Iterator[tuple[str, bytes]]:
-        """DocumentRes.xml and the image files, by their paths below the document's folder."""
+    def document_files(self) -> Iterator[tuple[str, Content]]:
+        """DocumentRes.xml and the media files not stored yet, by their paths below the document's folder."""
         root = element(None, "Res", attributes={"BaseLoc": "Res"})
-        if self._images:
-            media = element(root, "MultiMedias")
-            for image in self._images.values():
-                attributes = {"ID": str(image.id), "Type": "Image", "Format": image.format}
-                element(element(media, "MultiMedia", attributes=attributes), "MediaFile", _image_file(image))
-        if self._composites:
-            units = element(root, "CompositeGraphicUnits")
-            for unit in self._composites:
-                units.append(deepcopy(unit))
-        yield "DocumentRes.xml", serialise(root)
-        for image in self._images.values():
-            yield f"Res/{_image_file(image)}", image.data
+        _append_all(root, "DrawParams", self._draw_params)
+        if self._media:
+            holder = element(root, "MultiMedias")
+            for media in self._media.values():
+                attributes = {"ID": str(media.id), "Type": media.type, "Format": media.format}
+                element(element(holder, "MultiMedia", attributes=attributes), "MediaFile", media.file)
+        _append_all(root, "CompositeGraphicUnits", self._composites)
+        yield f"{self._prefix}DocumentRes.xml", serialise(root)
+        for media in self._media.values():
+            if media.data is not None:
+                yield f"Res/{media.file}", media.data
 
 
-def _font_file(font: _Font) -> str:
-    return f"font_{font.id}.{'otf' if font.face.outlines is OutlineKind.CFF else 'ttf'}"
+def resource_part(composites: Sequence[Element]) -> bytes:
+    """A resource file with composites alone, for the page that uses them."""
+    root = element(None, "Res", attributes={"BaseLoc": "Res"})
+    _append_all(root, "CompositeGraphicUnits", composites)
+    return serialise(root)
 
 
-def _image_file(image: _Image) -> str:
-    return f"image_{image.id}.{image.suffix}"
+def _append_all(root: Element, name: str, items: Sequence[Element]) -> None:
+    if items:
+        holder = element(root, name)
+        for item in items:
+            holder.append(deepcopy(item))

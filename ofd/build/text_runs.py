@@ -20,6 +20,8 @@ __all__ = ["TextRun", "text_runs"]
 
 _LAST_BMP = 0xFFFF
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+_NOTHING = "\N{ZERO WIDTH SPACE}"
+"""Stands for a glyph that stands for no character of its own: each glyph has its character, so all readers place it."""
 _SPACES = frozenset("\t\n\r\x0b\x0c\x85\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}")
 _NOT_IN_XML = frozenset({"Cc", "Cs"})
 _NONCHARACTERS = frozenset("\ufffe\uffff")
@@ -72,34 +74,23 @@ class TextRun:
 def text_runs(item: TextItem) -> Iterator[TextRun]:
     """The runs of a text, in order."""
     held: list[Glyph] = []
-    for cluster in _clusters(item.glyphs):
-        simple = len(cluster) == 1 and len(cluster[0].text) <= 1 and _units(cluster[0].text) <= 1
-        if held and (not simple or glyph_face(item, held[0]) is not glyph_face(item, cluster[0])):
+    for glyph in item.glyphs:
+        text = _storable(glyph.text)
+        simple = len(text) == 1 and _units(text) == 1
+        if held and (not simple or glyph_face(item, held[0]) is not glyph_face(item, glyph)):
             yield _run(item, held)
             held = []
         if simple:
-            held.append(cluster[0])
+            held.append(glyph)
         else:
-            yield _run(item, cluster)
+            yield _run(item, [glyph])
     if held:
         yield _run(item, held)
 
 
-def _clusters(glyphs: tuple[Glyph, ...]) -> Iterator[list[Glyph]]:
-    """Each glyph with the further glyphs of its characters."""
-    held: list[Glyph] = []
-    for glyph in glyphs:
-        if held and (glyph.text or glyph.face is not held[0].face):
-            yield held
-            held = []
-        held.append(glyph)
-    if held:
-        yield held
-
-
 def _run(item: TextItem, glyphs: list[Glyph]) -> TextRun:
     face = glyph_face(item, glyphs[0])
-    text = "".join(_storable(glyph.text) for at, glyph in enumerate(glyphs) if glyph.text or not at)
+    text = "".join(_storable(glyph.text) for glyph in glyphs)
     own = replace(item, face=face, glyphs=tuple(replace(glyph, face=None) for glyph in glyphs))
     given = len(text) == len(glyphs) and all(
         glyph.index == face.glyph(char) for glyph, char in zip(glyphs, text, strict=True)
@@ -109,12 +100,11 @@ def _run(item: TextItem, glyphs: list[Glyph]) -> TextRun:
 
 
 def _storable(text: str) -> str:
-    """The characters of a glyph as XML can hold them; a replacement character where there is none."""
-    kept = "".join(
+    """The characters of a glyph as XML can hold them, at least one."""
+    return "".join(
         " " if char in _SPACES else _UNKNOWN if category(char) in _NOT_IN_XML or char in _NONCHARACTERS else char
-        for char in text
+        for char in text or _NOTHING
     )
-    return kept or _UNKNOWN
 
 
 def _escaped(text: str) -> str:
