@@ -17,6 +17,7 @@ from ofd.xmlio import Element, element, serialise
 from trustcore.errors import MalformedError, RejectedError
 
 __all__ = [
+    "MAX_SIGNATURES",
     "ListedSignature",
     "Reference",
     "SignatureDescription",
@@ -35,7 +36,7 @@ _MAX_ID_DIGITS = 9
 """Longer ones (times, UUIDs) are no counters; a new ID cannot meet them."""
 _NO_XML = re.compile(r"[^\t\n\r -\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]").search
 """What XML 1.0 §2.2 does not allow."""
-_MAX_SIGNATURES = 64
+MAX_SIGNATURES = 64
 """Each costs a verifier some ten signature checks."""
 
 
@@ -110,9 +111,9 @@ def read_signature_list(package: Package, name: str) -> tuple[ListedSignature, .
             )
             for node in xmlio.children(root, "Signature")
         )
-    if len(listed) > _MAX_SIGNATURES:
+    if len(listed) > MAX_SIGNATURES:
         raise MalformedError(
-            f"The document has more than {_MAX_SIGNATURES} signatures.", code="ofd.structure.too-many-signatures"
+            f"The document has more than {MAX_SIGNATURES} signatures.", code="ofd.structure.too-many-signatures"
         )
     if len({item.id for item in listed}) != len(listed) or len({item.name for item in listed}) != len(listed):
         raise MalformedError("A signature is listed twice.", code="ofd.structure.signature-id", entry=name)
