@@ -5,12 +5,11 @@ Found in the wild: bare CFF (a PDF's FontFile3 copied into the package), collect
 
 import io
 from collections.abc import Mapping
-from typing import Any
 
 from fontTools.agl import toUnicode
-from fontTools.cffLib import CFFFontSet
+from fontTools.cffLib import CFFFontSet, TopDict
 from fontTools.fontBuilder import FontBuilder
-from fontTools.misc.psCharStrings import T2WidthExtractor
+from fontTools.misc.psCharStrings import T2CharString, T2WidthExtractor
 from fontTools.ttLib import TTFont, newTable
 
 from ofd.fonts.faces import FontFace
@@ -77,7 +76,7 @@ def _around_cff(data: bytes) -> bytes:
     return written.getvalue()
 
 
-def _width(charstring: Any) -> int:
+def _width(charstring: T2CharString) -> int:
     private = charstring.private
     extractor = T2WidthExtractor(
         getattr(private, "Subrs", []), charstring.globalSubrs, private.nominalWidthX, private.defaultWidthX, private
@@ -86,7 +85,7 @@ def _width(charstring: Any) -> int:
     return int(extractor.width)
 
 
-def _unicode_of(top: Any) -> Mapping[int, str]:
+def _unicode_of(top: TopDict) -> Mapping[int, str]:
     """Characters by the glyphs' names, where they have names."""
     if hasattr(top, "ROS"):
         return {}

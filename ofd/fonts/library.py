@@ -17,7 +17,7 @@ import uharfbuzz as hb
 from ofd.fonts.embedded import open_embedded
 from ofd.fonts.faces import FONT_DIRECTORY, FontFace
 from ofd.fonts.names import TypeKind, kind_of, plain_name, substitutes
-from ofd.package.lenient import ReadWarning
+from ofd.package.read_warning import ReadWarning
 from trustcore.errors import NotFoundError, TrustError
 
 __all__ = ["FontLibrary", "ResolvedFont", "installed_fonts"]
