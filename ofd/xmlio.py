@@ -6,6 +6,7 @@ namespace on a name of the standard, or markup inside a text (``Doc_0/<!-- -->Ot
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from lxml import etree
 
@@ -35,7 +36,9 @@ _READ_NAMESPACES = frozenset({NAMESPACE, "http://www.ofdspec.org", ""})
 MAX_DEPTH = 256
 """Deepest nesting of elements."""
 MAX_BYTES = 64 * 1024 * 1024
-"""Largest part that is read as XML; its tree needs about ten times as much."""
+"""Largest part that is read as XML."""
+MAX_MARKUP = 4_000_000
+"""Most tags and attributes of a part: each takes about a hundred octets of memory, however short it is written."""
 _TOO_DEEP = etree.XPath("boolean(" + "/*" * (MAX_DEPTH + 1) + ")")
 
 Element = etree._Element  # noqa: SLF001 - lxml has no public name for the type of its elements
@@ -54,6 +57,9 @@ def parse(data: bytes, *, part: str) -> Element:
     """
     if len(data) > MAX_BYTES:
         raise _malformed(part, "is too large", "size")
+    tags = data.count(b"<")
+    if len(data) > MAX_MARKUP and tags + data.count(b"=") > MAX_MARKUP:
+        raise _malformed(part, "has too many elements and attributes", "size")
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False
     )
@@ -66,7 +72,7 @@ def parse(data: bytes, *, part: str) -> Element:
         raise _malformed(part, "declares a document type", "doctype")
     if (info.encoding or "UTF-8").upper() != "UTF-8":
         raise _malformed(part, "is not UTF-8", "encoding")
-    if _TOO_DEEP(root):
+    if tags > MAX_DEPTH and _TOO_DEEP(root):
         raise _malformed(part, "is nested too deeply", "depth")
     return root
 
@@ -87,19 +93,22 @@ def local_name(node: Element) -> str:
     Raises:
         MalformedError: ``ofd.xml.namespace`` when the element is of a namespace that is not OFD's.
     """
-    name = etree.QName(node)
-    if (name.namespace or "") not in _READ_NAMESPACES:
-        raise MalformedError(
-            f"Element {name.localname} is not in the namespace of OFD.",
-            code="ofd.xml.namespace",
-            element=name.localname,
-        )
-    return name.localname
+    known, name = _split(node.tag)
+    if not known:
+        raise MalformedError(f"Element {name} is not in the namespace of OFD.", code="ofd.xml.namespace", element=name)
+    return name
+
+
+@lru_cache(maxsize=4096)
+def _split(tag: str) -> tuple[bool, str]:
+    """Whether the namespace is one of OFD's, and the local name."""
+    namespace, _, name = tag.rpartition("}")
+    return namespace.removeprefix("{") in _READ_NAMESPACES, name
 
 
 def children(node: Element, name: str) -> tuple[Element, ...]:
     """The child elements with this local name, in order."""
-    return tuple(item for item in node.iterchildren("*") if local_name(item) == name)
+    return tuple([item for item in node.iterchildren("*") if local_name(item) == name])
 
 
 def child(node: Element, name: str) -> Element | None:
@@ -124,7 +133,7 @@ def required(node: Element, name: str) -> Element:
 
 def descendants(node: Element, *names: str) -> tuple[Element, ...]:
     """All elements below with one of these local names, in document order, of whatever namespace OFD readers accept."""
-    return tuple(item for item in node.iter("*") if etree.QName(item).localname in names and local_name(item))
+    return tuple(item for item in node.iter("*") if _split(item.tag)[1] in names and local_name(item))
 
 
 def text(node: Element) -> str:

@@ -31,6 +31,8 @@ def code_of(body: bytes) -> str:
         (b"<a>" * 257 + b"</a>" * 257, "ofd.xml.malformed"),
         (b"<a>" * 100_000, "ofd.xml.malformed"),
         (b"\xff\xfe<a/>", "ofd.xml.malformed"),
+        (b"<a>" + b"<b/>" * 4_000_001 + b"</a>", "ofd.xml.size"),
+        (b"<a>" + b"<b c='' d=''/>" * 1_400_000 + b"</a>", "ofd.xml.size"),
     ],
 )
 def test_dangerous_xml_is_refused(data: bytes, code: str) -> None:
