@@ -12,7 +12,7 @@ from ofd.package.reader import Package
 from ofd.xmlio import Element
 from trustcore.errors import MalformedError
 
-__all__ = ["ROOT", "DocumentBody", "page_names", "permits_signing", "read_bodies", "read_part"]
+__all__ = ["ROOT", "DocumentBody", "bodies_of", "page_names", "permits_signing", "read_bodies", "read_part"]
 
 ROOT = "OFD.xml"
 """The only entry whose name is fixed (GB/T 33190-2016 §6.2)."""
@@ -53,7 +53,11 @@ def read_bodies(package: Package) -> tuple[DocumentBody, ...]:
         NotFoundError: ``ofd.package.entry-missing`` without OFD.xml.
         MalformedError: ``ofd.xml.…``, ``ofd.loc.…`` or ``ofd.structure.…``.
     """
-    root = read_part(package, ROOT, "OFD")
+    return bodies_of(read_part(package, ROOT, "OFD"))
+
+
+def bodies_of(root: Element) -> tuple[DocumentBody, ...]:
+    """The documents that the root element of OFD.xml names; raises as :func:`read_bodies`."""
     with xmlio.naming(ROOT):
         bodies = tuple(_body(node) for node in xmlio.children(root, "DocBody"))
     if not bodies:

@@ -39,6 +39,7 @@ from ofd.ses.info import (
 from trustcore.asn1 import encoder
 from trustcore.asn1.reader import Node, parse
 from trustcore.errors import MalformedError
+from trustcore.remembered import Remembered
 from trustcore.x509 import oids
 from trustcore.x509.cms import SignedData
 from trustcore.x509.tsp import TstInfo, parse_response
@@ -98,7 +99,12 @@ class Seal:
         Raises:
             MalformedError: ``ofd.ses.…`` or ``asn1.…``; ``ofd.ses.version`` for generations not read here.
         """
-        return _seal(parse(der), [])
+        known = _SEALS.get(der)
+        return _seal(parse(der), []) if known is None else known
+
+
+_SEALS: Remembered[Seal] = Remembered(count=64, longest=256 * 1024)
+"""A seal is used again and again, and read for every document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,6 +305,16 @@ def _token_time(value: bytes) -> tuple[datetime, bytes]:
 
 
 def _seal(node: Node, variants: list[str]) -> Seal:
+    """Read a seal; what is odd about it joins ``variants``."""
+    der = node.raw
+    seal = _SEALS.get(der)
+    if seal is None:
+        seal = _SEALS.put(der, _read_seal(node, []))
+    variants.extend(seal.variants)
+    return seal
+
+
+def _read_seal(node: Node, variants: list[str]) -> Seal:
     first = len(node.expect(SEQUENCE).children) == _FIRST_ELEMENTS
     fields = Fields(node)
     info_node = fields.next(SEQUENCE)

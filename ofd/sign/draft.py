@@ -26,7 +26,7 @@ from ofd.sign.parts import (
     write_signature,
 )
 from ofd.sign.stamps import StampAnnotation, stamp_records
-from ofd.structure import ROOT, page_names, permits_signing, read_bodies, read_part
+from ofd.structure import ROOT, bodies_of, page_names, permits_signing, read_part
 from ofd.xmlio import Element
 from trustcore.crypto.algorithms import DIGESTS, DigestAlgorithm
 from trustcore.errors import ConflictError, RejectedError
@@ -222,7 +222,8 @@ class _Place:
 
 
 def _find_place(package: Package) -> _Place:
-    bodies = read_bodies(package)
+    ofd_root = read_part(package, ROOT, "OFD")
+    bodies = bodies_of(ofd_root)
     if len(bodies) != 1:
         raise RejectedError("A package with several documents cannot be sealed.", code="ofd.seal.several-documents")
     body = bodies[0]
@@ -238,7 +239,7 @@ def _find_place(package: Package) -> _Place:
             number=1,
             list_name=list_name,
             list_root=None,
-            ofd_root=read_part(package, ROOT, "OFD"),
+            ofd_root=ofd_root,
             folder=_free_folder(package, list_name),
             page_ids=page_ids,
         )
