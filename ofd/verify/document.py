@@ -27,7 +27,8 @@ The last signature is verified first: an archive time stamp that is right proves
 time, so older certificates are judged as of then. And for what is shown (:mod:`ofd.verify.coverage`):
 
 (15) everything a reader shows is protected by each signature, OFD.xml leads nowhere else, nothing is missing, and the
-    package holds nothing that is neither linked nor protected;
+    package holds nothing that is neither linked nor protected, and readers that repair what is wrong see the same
+    (:mod:`ofd.verify.differential`);
 (16) what was added or changed after each signature (:mod:`ofd.verify.changes`).
 
 Every step that belongs to one signature names its ID in the evidence ``signature``. Any input gives a report: what
@@ -44,6 +45,7 @@ from ofd.structure import ROOT, DocumentBody, read_bodies, read_part
 from ofd.verify.case import Proof, SignatureForm, SignatureOutcome, add_error
 from ofd.verify.changes import SignatureChanges, add_changes, find_changes
 from ofd.verify.coverage import check_coverage, check_package
+from ofd.verify.differential import add_differences, add_package_differences
 from ofd.verify.policy import RevokedSeal, VerificationPolicy
 from ofd.verify.reachable import Reachable, find_reachable
 from ofd.verify.signature import verify_signature
@@ -92,6 +94,8 @@ def examine(data: bytes | Package, policy: VerificationPolicy) -> Verification:
         examination.run(data)
     except TrustError as error:
         add_error(examination.report, error)
+        if examination.package is None and isinstance(data, bytes):
+            add_package_differences(data, examination.report)
     return examination.result()
 
 
@@ -136,6 +140,7 @@ class _Examination:
             if outcome.is_readable:
                 check_coverage(reachable, bodies, outcome, self.report)
         check_package(package, bodies, reachable, self.outcomes, self.report)
+        add_differences(reachable.differences, self.report)
         lists = frozenset(body.signatures for body in bodies if body.signatures)
         self.changes = find_changes(package, self.outcomes, lists)  # (16)
         for changes in self.changes:

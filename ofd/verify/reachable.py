@@ -6,59 +6,20 @@ reached from OFD.xml is compared with what the signature protects (GB/T 33190-20
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from ofd import xmlio
-from ofd.package.loc import resolve
+from ofd.package.lenient import LenientPackage
+from ofd.package.loc import absolute, resolve
 from ofd.package.reader import Package
 from ofd.structure import ROOT, read_part
+from ofd.verify.differential import Difference, differences_in
+from ofd.verify.kinds import Kind
 from ofd.xmlio import Element
 from trustcore.errors import TrustError
 
 __all__ = ["Kind", "Reachable", "find_reachable"]
-
-
-class Kind(StrEnum):
-    """What a part is for."""
-
-    ROOT = "root"
-    DOCUMENT = "document"
-    PAGE = "page"
-    TEMPLATE = "template"
-    RESOURCE = "resource"
-    FONT = "font"
-    MEDIA = "media"
-    PROFILE = "colour-profile"
-    ANNOTATION_LIST = "annotation-list"
-    ANNOTATION = "annotation"
-    VERSION = "version"
-    VERSION_FILE = "version-file"
-    COVER = "cover"
-    ATTACHMENT_LIST = "attachment-list"
-    ATTACHMENT = "attachment"
-    TAG_LIST = "tag-list"
-    TAG = "tag"
-    EXTENSION_LIST = "extension-list"
-    EXTENSION = "extension"
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether a change of it changes what a reader sees."""
-        return self not in _NOT_SHOWN
-
-
-_NOT_SHOWN = {
-    Kind.ROOT,
-    Kind.COVER,
-    Kind.ATTACHMENT_LIST,
-    Kind.ATTACHMENT,
-    Kind.TAG_LIST,
-    Kind.TAG,
-    Kind.EXTENSION_LIST,
-    Kind.EXTENSION,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +32,8 @@ class Reachable:
     """Linked and not in the package: whoever adds such a file later adds content."""
     problems: tuple[TrustError, ...] = ()
     """Parts that cannot be read, and links that cannot be resolved strictly."""
+    differences: tuple[Difference, ...] = ()
+    """Places that readers understand differently."""
 
 
 _Link = tuple[str, Kind]
@@ -82,6 +45,7 @@ def find_reachable(package: Package) -> Reachable:
     parts: dict[str, Kind] = {}
     missing: dict[str, Kind] = {}
     problems: list[TrustError] = []
+    differences: list[Difference] = []
     seen: set[_Link] = set()
     waiting: deque[_Link] = deque([(ROOT, Kind.ROOT)])
     while waiting:
@@ -97,20 +61,38 @@ def find_reachable(package: Package) -> Reachable:
         if name not in package:
             continue
         try:
-            waiting.extend(_links(package, name, kind))
+            waiting.extend(_links(package, name, kind, differences))
         except TrustError as error:
             problems.append(error)
-    return Reachable(parts=parts, missing=missing, problems=tuple(problems))
+    if missing or problems:
+        differences += _repaired(package, missing, problems)
+    return Reachable(parts=parts, missing=missing, problems=tuple(problems), differences=tuple(differences))
 
 
-def _links(package: Package, name: str, kind: Kind) -> list[_Link]:
+def _links(package: Package, name: str, kind: Kind, differences: list[Difference]) -> list[_Link]:
     """The parts that a part links to."""
     if kind not in _READERS:
         return []
     root_name, reader = _READERS[kind]
     root = read_part(package, name, root_name)
+    differences += differences_in(root, name, kind)
     with xmlio.naming(name):
         return list(reader(root, name))
+
+
+def _repaired(package: Package, missing: Mapping[str, Kind], problems: Iterable[TrustError]) -> Iterator[Difference]:
+    """Links that mean no file strictly, and that readers repair until they do."""
+    lenient = LenientPackage(package)
+    links = [(absolute(name), "") for name in missing]
+    links += [
+        (str(error.facts["location"]), str(error.facts.get("entry", "")))
+        for error in problems
+        if "location" in error.facts
+    ]
+    for location, holder in links:
+        found = lenient.find(location, holder=holder)
+        if found is not None:
+            yield Difference(reason="link", entry=found, detail=location)
 
 
 def _root_links(root: Element, name: str) -> _Links:
@@ -160,6 +142,10 @@ def _resource_links(root: Element, name: str) -> _Links:
             yield resolve(profile, holder=name, base=base), Kind.PROFILE
 
 
+def _no_links(_root: Element, _name: str) -> _Links:
+    return iter(())
+
+
 def _file_links(kind: Kind, *names: str) -> Callable[[Element, str], _Links]:
     """Links of Annotations, Attachments, CustomTags and Extensions: locations as text, at any depth."""
 
@@ -189,6 +175,7 @@ _READERS: dict[Kind, tuple[str, Callable[[Element, str], _Links]]] = {
     Kind.TEMPLATE: ("Page", _page_links),
     Kind.RESOURCE: ("Res", _resource_links),
     Kind.ANNOTATION_LIST: ("Annotations", _file_links(Kind.ANNOTATION, "FileLoc")),
+    Kind.ANNOTATION: ("PageAnnot", _no_links),
     Kind.ATTACHMENT_LIST: ("Attachments", _file_links(Kind.ATTACHMENT, "FileLoc")),
     Kind.TAG_LIST: ("CustomTags", _file_links(Kind.TAG, "SchemaLoc", "FileLoc")),
     Kind.EXTENSION_LIST: ("Extensions", _file_links(Kind.EXTENSION, "ExtendData")),

@@ -1,0 +1,132 @@
+"""What two readers could see differently in a document, although its package is sound.
+
+Verification resolves links and reads XML in one way only; readers that draw repair more than that, each in its own way
+(:mod:`ofd.package.lenient`). Where their ways part, what is verified need not be what is shown, so it fails:
+
+* a link that cannot be followed strictly, and that readers repair;
+* elements of OFD in another namespace than the part's: readers that match names only draw them, others do not;
+* one ID for two things: readers take the first or the last.
+
+:mod:`ofd.verify.drawn` compares the pages themselves, drawn from the strict and from the lenient reading.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from lxml import etree
+
+from ofd.package.differential import find_differences
+from ofd.verify.kinds import Kind
+from ofd.xmlio import Element
+from trustcore.report import ReportBuilder, Status
+
+__all__ = ["Difference", "add_differences", "add_package_differences", "differences_in"]
+
+_CLAUSE = "GB/T 33190-2016 §7.1"
+_NAMED = 20
+_OTHER_NAMESPACE = etree.XPath("//*[namespace-uri() != $own]")
+_OFD_NAMESPACES = frozenset({"http://www.ofdspec.org/2016", "http://www.ofdspec.org", ""})
+_DRAWN = frozenset(
+    {
+        "OFD", "DocBody", "DocRoot", "Document", "CommonData", "PageArea", "PublicRes", "DocumentRes", "TemplatePage",
+        "Pages", "Page", "Template", "PageRes", "Area", "Content", "Layer", "PageBlock", "TextObject", "PathObject",
+        "ImageObject", "CompositeObject", "TextCode", "CGTransform", "AbbreviatedData", "FillColor", "StrokeColor",
+        "Clips", "Clip", "Res", "Fonts", "Font", "FontFile", "MultiMedias", "MultiMedia", "MediaFile", "DrawParams",
+        "DrawParam", "ColorSpaces", "ColorSpace", "CompositeGraphicUnits", "CompositeGraphicUnit", "Annotations",
+        "PageAnnot", "Annot", "Appearance", "FileLoc", "Pattern", "CellContent", "AxialShd", "RadialShd", "GouraudShd",
+        "LaGourandShd", "Segment", "PhysicalBox", "Versions", "Version", "Signatures"
+    }
+)  # fmt: skip
+"""Elements that decide what is drawn."""
+_LOOKED_AT = frozenset(
+    {Kind.ROOT, Kind.DOCUMENT, Kind.PAGE, Kind.TEMPLATE, Kind.RESOURCE, Kind.ANNOTATION_LIST, Kind.ANNOTATION}
+)
+_WITH_ID = {
+    Kind.DOCUMENT: frozenset({"Page", "TemplatePage"}),
+    Kind.RESOURCE: frozenset({"Font", "MultiMedia", "DrawParam", "ColorSpace", "CompositeGraphicUnit"}),
+}
+"""What other parts refer to by ID."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A place where readers part."""
+
+    reason: str
+    """``namespace``, ``mixed-namespaces``, ``repeated-id`` or ``link``."""
+    entry: str
+    """The part in which it stands."""
+    detail: str
+    """The element, ID or location, and what readers make of it."""
+
+
+_TEXTS = {
+    "namespace": ("部分元素属于其他命名空间,不同阅读器显示不同", "Elements of OFD stand in a foreign namespace"),
+    "mixed-namespaces": ("同一文件混用了两个命名空间,不同阅读器显示不同", "A part mixes two namespaces of OFD"),
+    "repeated-id": ("同一标识指代两个不同对象,不同阅读器显示不同", "One ID means two things"),
+    "link": ("链接不规范,不同阅读器打开不同的文件", "Readers repair a link that means no file"),
+}
+
+
+def differences_in(root: Element, name: str, kind: Kind) -> Iterator[Difference]:
+    """The differences that one part holds.
+
+    Args:
+        root: its root element.
+        name: its entry name.
+        kind: what it is for.
+    """
+    if kind not in _LOOKED_AT:
+        return
+    own = etree.QName(root).namespace or ""
+    others = _OTHER_NAMESPACE(root, own=own)
+    for node in others if isinstance(others, list) else ():
+        if not isinstance(node, etree._Element):  # noqa: SLF001 - lxml has no public name for it
+            continue
+        element = etree.QName(node)
+        namespace = element.namespace or ""
+        if namespace in _OFD_NAMESPACES:
+            yield Difference(reason="mixed-namespaces", entry=name, detail=f"{element.localname} {namespace or '-'}")
+        elif element.localname in _DRAWN:
+            yield Difference(reason="namespace", entry=name, detail=f"{element.localname} {namespace}")
+    wanted = _WITH_ID.get(kind)
+    if wanted is not None:
+        yield from _repeated(root, name, wanted)
+
+
+def _repeated(root: Element, name: str, wanted: Iterable[str]) -> Iterator[Difference]:
+    """IDs of which two different things in one part have the same."""
+    known: dict[str, Element] = {}
+    for node in root.iter("*"):
+        identifier = node.get("ID")
+        if identifier is None or etree.QName(node).localname not in wanted:
+            continue
+        other = known.setdefault(identifier.strip().lstrip("0"), node)
+        if other is not node and etree.tostring(other, with_tail=False) != etree.tostring(node, with_tail=False):
+            yield Difference(reason="repeated-id", entry=name, detail=f"ID {identifier}")
+
+
+def add_differences(differences: Iterable[Difference], report: ReportBuilder) -> None:
+    """Append a failed step for each reason there is."""
+    by_reason: dict[str, list[Difference]] = {}
+    for item in differences:
+        by_reason.setdefault(item.reason, []).append(item)
+    for reason, items in by_reason.items():
+        zh, en = _TEXTS[reason]
+        named: dict[str, str] = {}
+        for item in items[:_NAMED]:
+            named[item.entry] = f"{named[item.entry]}; {item.detail}" if item.entry in named else item.detail
+        report.add(
+            Status.FAILED,
+            f"ofd.differential.{reason}",
+            zh=zh,
+            en=f"{en}: readers see different documents",
+            clause=_CLAUSE,
+            evidence=named | {"count": str(len(items))},
+        )
+
+
+def add_package_differences(data: bytes, report: ReportBuilder) -> None:
+    """Say of a package that strict reading refuses what readers make of it; told beside the refusal, which fails."""
+    for item in find_differences(data)[:_NAMED]:
+        report.add(Status.WARNING, item.code, zh=item.zh, en=item.en, clause=_CLAUSE, evidence=item.evidence)
