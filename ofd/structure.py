@@ -5,14 +5,14 @@ Everything is read strictly (:mod:`ofd.xmlio`, :mod:`ofd.package.loc`): what is 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from ofd import xmlio
 from ofd.package.loc import resolve
-from ofd.package.reader import Package
 from ofd.xmlio import Element
 from trustcore.errors import MalformedError
 
-__all__ = ["ROOT", "DocumentBody", "bodies_of", "page_names", "permits_signing", "read_bodies", "read_part"]
+__all__ = ["ROOT", "DocumentBody", "Parts", "bodies_of", "page_names", "permits_signing", "read_bodies", "read_part"]
 
 ROOT = "OFD.xml"
 """The only entry whose name is fixed (GB/T 33190-2016 §6.2)."""
@@ -32,7 +32,14 @@ class DocumentBody:
     """Entry name of Signatures.xml."""
 
 
-def read_part(package: Package, name: str, root: str) -> Element:
+class Parts(Protocol):
+    """Whatever entries are read from."""
+
+    def read(self, name: str) -> bytes:
+        """The content of an entry."""
+
+
+def read_part(package: Parts, name: str, root: str) -> Element:
     """Parse an entry and check the name of its root element.
 
     Raises:
@@ -46,7 +53,7 @@ def read_part(package: Package, name: str, root: str) -> Element:
     return node
 
 
-def read_bodies(package: Package) -> tuple[DocumentBody, ...]:
+def read_bodies(package: Parts) -> tuple[DocumentBody, ...]:
     """The documents of a package, in order; usually one.
 
     Raises:

@@ -1,27 +1,20 @@
 """``xinyin ofd``: verify and describe OFD documents."""
 
-import json
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from ofd.package.reader import Package
-from ofd.sign.parts import read_signature_list
-from ofd.structure import page_names, read_bodies, read_part
+from ofd.cli import info
 from ofd.verify.document import VerificationPolicy, verify
-from ofd.verify.reachable import find_reachable
 from trustcore.console import EXIT_USAGE, print_report
 from trustcore.errors import TrustError
 from trustcore.x509.certificate import Certificate, load_pem_bundle
 from trustcore.x509.crl import load_crl
 
-__all__ = ["build_cli", "describe", "read_input", "read_policy"]
+__all__ = ["build_cli", "read_input", "read_policy"]
 
 _File = Annotated[Path, typer.Argument(metavar="FILE", help="OFD 文件 / the document")]
 _Json = Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")]
@@ -49,48 +42,8 @@ def build_cli(clock: Callable[[], datetime]) -> typer.Typer:
         print_report(report, file_name=file.name, data=data, as_json=as_json)
         raise typer.Exit(report.verdict.exit_code)
 
-    @app.command("info")
-    def info_command(file: _File, as_json: _Json = False) -> None:
-        """查看文件的内容,不验证 / describe a document without verifying it."""
-        _print_description(file, as_json=as_json)
-
+    info.add_to(app, clock)
     return app
-
-
-def _print_description(file: Path, *, as_json: bool) -> None:
-    try:
-        description = describe(read_input(file))
-    except TrustError as error:
-        typer.echo(f"{file.name}: {error.detail} ({error.code})", err=True)
-        raise typer.Exit(1) from error
-    if as_json:
-        typer.echo(json.dumps(description, ensure_ascii=False, indent=2))
-        return
-    table = Table(show_header=False)
-    for name, value in description.items():
-        shown = "\n".join(f"{key}: {item}" for key, item in value.items()) if isinstance(value, dict) else str(value)
-        table.add_row(name, escape(shown))
-    Console().print(table)
-
-
-def describe(data: bytes) -> dict[str, object]:
-    """What a document says of itself, as JSON-ready data; nothing is verified.
-
-    Raises:
-        TrustError: the document cannot be read.
-    """
-    package = Package(data)
-    body = read_bodies(package)[0]
-    pages = page_names(read_part(package, body.document, "Document"), holder=body.document)
-    signatures = () if body.signatures is None else read_signature_list(package, body.signatures)
-    return {
-        "title": body.title,
-        "doc_id": body.doc_id,
-        "pages": len(pages),
-        "signatures": {item.id: item.type for item in signatures},
-        "metadata": dict(body.metadata),
-        "parts": {name: str(kind) for name, kind in find_reachable(package).parts.items()},
-    }
 
 
 def read_input(file: Path) -> bytes:
