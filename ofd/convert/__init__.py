@@ -1,0 +1,1 @@
+"""Converting between OFD and other formats."""

@@ -1,0 +1,142 @@
+"""What a hostile PDF may cost: limits, and reading of numbers and streams that keeps to them."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pikepdf
+
+from ofd.geometry import Matrix
+from trustcore.errors import RejectedError
+
+__all__ = ["Limits", "array", "dictionary", "matrix_of", "name", "number", "numbers", "read_stream", "text_of"]
+
+_FLATE = {"/FlateDecode", "/Fl"}
+_RATIOS = {
+    "/ASCIIHexDecode": 1,
+    "/AHx": 1,
+    "/ASCII85Decode": 4,
+    "/A85": 4,
+    "/RunLengthDecode": 64,
+    "/RL": 64,
+    "/FlateDecode": 1032,
+    "/Fl": 1032,
+    "/LZWDecode": 1366,
+    "/LZW": 1366,
+    "/Crypt": 1,
+}
+"""How many octets one octet can become at most, by filter (ISO 32000-2 §7.4)."""
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What converting one PDF may take."""
+
+    pages: int = 20_000
+    stream_octets: int = 256 << 20
+    """Decoded size of one stream."""
+    page_operators: int = 5_000_000
+    """Operators run for one page, with all forms, patterns and Type3 glyphs in it."""
+    depth: int = 24
+    """Forms, patterns and glyphs inside each other."""
+    picture_pixels: int = 120_000_000
+    """Of one picture."""
+    outline_entries: int = 20_000
+
+
+def number(value: object, default: float = 0.0) -> float:
+    """A number of a PDF; ``default`` when it is anything else or beyond what a page can need."""
+    try:
+        result = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return default
+    return result if -1e9 < result < 1e9 else default
+
+
+def numbers(value: object, count: int | None = None) -> tuple[float, ...] | None:
+    """An array of numbers, of ``count`` items if given; None when it is anything else."""
+    items = array(value)
+    if items is None or (count is not None and len(items) != count):
+        return None
+    return tuple(number(item) for item in items)
+
+
+def array(value: object) -> list[pikepdf.Object] | None:
+    """The items of an array; None for anything else."""
+    if isinstance(value, pikepdf.Array):
+        return list(value)  # type: ignore[call-overload, no-any-return]
+    return None
+
+
+def dictionary(value: object) -> pikepdf.Object | None:
+    """A dictionary or a stream, whose keys can be asked for with ``get``; None for anything else."""
+    if isinstance(value, pikepdf.Dictionary | pikepdf.Stream):
+        return value
+    return None
+
+
+def name(value: object) -> str:
+    """A name with its slash; empty for anything else."""
+    return str(value) if isinstance(value, pikepdf.Name) else ""
+
+
+def text_of(value: object) -> str:
+    """A text string; empty for anything else."""
+    return str(value).strip("\x00") if isinstance(value, pikepdf.String) else ""
+
+
+def matrix_of(value: object) -> Matrix:
+    """A matrix of six numbers; the identity for anything else."""
+    six = numbers(value, 6)
+    return Matrix(*six) if six is not None else Matrix()
+
+
+def filters_of(stream: pikepdf.Object) -> tuple[str, ...]:
+    """Names of a stream's filters, in the order of decoding."""
+    value = stream.get("/Filter", stream.get("/F"))
+    if isinstance(value, pikepdf.Name):
+        return (str(value),)
+    return tuple(name(item) for item in array(value) or ())
+
+
+def read_stream(stream: pikepdf.Object, limits: Limits) -> bytes:
+    """The decoded octets of a stream.
+
+    Raises:
+        RejectedError: ``ofd.convert.pdf-too-big``, before that much memory is taken.
+    """
+    if not isinstance(stream, pikepdf.Stream):
+        return b""
+    filters = filters_of(stream)
+    raw = stream.read_raw_bytes()
+    ratio = 1
+    for item in filters:
+        ratio *= _RATIOS.get(item, 1)
+    if len(raw) * ratio > limits.stream_octets and not _inflates_within(raw, filters, limits.stream_octets):
+        raise RejectedError(
+            f"A stream of the PDF can take more than {limits.stream_octets >> 20} MiB when it is decoded.",
+            code="ofd.convert.pdf-too-big",
+        )
+    try:
+        return stream.read_bytes()
+    except pikepdf.PdfError:
+        return b""
+
+
+def _inflates_within(raw: bytes, filters: Sequence[str], limit: int) -> bool:
+    """Whether a stream with a single Flate filter stays within a limit: tried without keeping what comes out."""
+    if len(filters) != 1 or filters[0] not in _FLATE:
+        return False
+    decoder = zlib.decompressobj()
+    total = 0
+    pending = raw
+    try:
+        while pending and not decoder.eof:
+            total += len(decoder.decompress(pending, _CHUNK))
+            if total > limit:
+                return False
+            pending = decoder.unconsumed_tail
+    except zlib.error:
+        return True
+    return True
