@@ -1,7 +1,7 @@
 """OFD to PDF: pages with real text, seals, annotations, links, outlines, bookmarks, attachments and metadata.
 
-Page by page, straight into the file: a document of any length takes the memory of its largest page. What OFD can say and
-PDF cannot (sound and film behind a click, actions when a page opens) is left out.
+Page by page, straight into the file: a document of any length takes the memory of its largest page. What OFD can say
+and PDF cannot (sound and film behind a click, actions when a page opens) is left out.
 """
 
 import mimetypes

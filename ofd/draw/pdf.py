@@ -9,7 +9,7 @@ Example:
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
@@ -109,7 +109,7 @@ class PdfWriter:
         self._info = info
         self._tree = self._file.reserve()
         self._pages: list[_Page] = []
-        self._attached: list[tuple[str, Ref]] = []
+        self._attached: list[tuple[str, Value]] = []
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -157,6 +157,7 @@ class PdfWriter:
         self,
         *,
         outline: Sequence[OutlineEntry] = (),
+        bookmarks: Mapping[str, Destination] | None = None,
         page_labels: Sequence[str] = (),
         page_mode: str | None = None,
         page_layout: str | None = None,
@@ -166,6 +167,7 @@ class PdfWriter:
 
         Args:
             outline: the table of contents.
+            bookmarks: places by name.
             page_labels: a name for each page; none by default.
             page_mode: PDF's ``PageMode``, such as ``UseOutlines``.
             page_layout: PDF's ``PageLayout``, such as ``SinglePage``.
@@ -188,11 +190,10 @@ class PdfWriter:
             for index, label in enumerate(page_labels[: len(self._pages)]):
                 numbers += [index, {"P": text_string(label)}]
             catalog["PageLabels"] = {"Nums": numbers}
-        if self._attached:
-            names: list[Value] = []
-            for name, ref in sorted(self._attached, key=lambda entry: text_string(entry[0])):
-                names += [text_string(name), ref]
-            catalog["Names"] = {"EmbeddedFiles": {"Names": names}}
+        named = {name: self._target(place).get("Dest") for name, place in (bookmarks or {}).items()}
+        trees = {"EmbeddedFiles": self._attached, "Dests": [item for item in named.items() if item[1]]}
+        if any(trees.values()):
+            catalog["Names"] = {kind: _name_tree(entries) for kind, entries in trees.items() if entries}
         if page_mode:
             catalog["PageMode"] = Name(page_mode)
         if page_layout:
@@ -281,6 +282,13 @@ class PdfWriter:
             line |= self._target(entry.target)
             self._file.put(line, refs[index])
         return refs[0], refs[-1], visible
+
+
+def _name_tree(entries: Sequence[tuple[str, Value]]) -> Value:
+    names: list[Value] = []
+    for key, value in sorted((text_string(name), value) for name, value in entries):
+        names += [key, value]
+    return {"Names": names}
 
 
 def _on_page(area: Box, x: float, y: float) -> tuple[float, float]:
