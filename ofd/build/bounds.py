@@ -7,7 +7,17 @@ from ofd.draw.scene import Cap, Clip, ClipArea, Glyph, Group, ImageItem, Item, J
 from ofd.fonts.faces import FontFace
 from ofd.geometry import Box, Matrix, PathCommand
 
-__all__ = ["clip_box", "glyph_face", "intersection", "item_box", "outward", "path_points", "rectangle_of", "text_box"]
+__all__ = [
+    "clip_box",
+    "glyph_face",
+    "intersection",
+    "item_box",
+    "outward",
+    "path_points",
+    "rectangle_of",
+    "text_box",
+    "transformed",
+]
 
 _GRID = 10_000
 """Boundaries are written with four decimals."""
@@ -32,6 +42,14 @@ def outward(box: Box) -> Box:
 def path_points(path: Sequence[PathCommand]) -> list[tuple[float, float]]:
     """End points and control points, between which the figure lies."""
     return [(values[at], values[at + 1]) for _, values in path for at in range(0, len(values) - 1, 2)]
+
+
+def transformed(path: Sequence[PathCommand], matrix: Matrix) -> tuple[PathCommand, ...]:
+    """A figure in another space."""
+    return tuple(
+        (operator, tuple(part for at in range(0, len(values), 2) for part in matrix.apply(values[at], values[at + 1])))
+        for operator, values in path
+    )
 
 
 def item_box(item: Item) -> Box | None:

@@ -1,14 +1,16 @@
 """Scene items as page objects (GB/T 33190-2016 §8 to §13): paths, text, images, clips, and composites for groups.
 
-A group whose clips are upright rectangles leaves no trace but smaller Boundaries, which clip; other clips are written
-into each object, or once into a composite object when the group is large. Groups that are see-through or blended are
-composite objects.
+Clips of a group are written into each object that they cut, or once into a composite object when the group is large;
+Boundaries hold no more than what clips let through. Groups that are see-through or blended are composite objects.
+Figures in plain colours are turned into the page's own space where that changes nothing, since readers differ in what
+CTM does to lines.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from math import hypot
 
-from ofd.build.bounds import clip_box, intersection, item_box, outward, rectangle_of
+from ofd.build.bounds import clip_box, intersection, item_box, outward, rectangle_of, transformed
 from ofd.build.numbers import box_text, matrix_text, number, path_text, places_for
 from ofd.build.paints import write_paint
 from ofd.build.resources import ResourceTable
@@ -28,7 +30,7 @@ from ofd.draw.scene import (
     Stroke,
     TextItem,
 )
-from ofd.geometry import IDENTITY, Box, Matrix, PathCommand, Point
+from ofd.geometry import IDENTITY, Box, Matrix, Point
 from ofd.xmlio import Element, element
 from trustcore.errors import RejectedError
 
@@ -39,6 +41,8 @@ _MOST_NESTED = 64
 _MOST_REPEATED = 400
 """Path commands of clips that are repeated in each object of a group before a composite object is made instead."""
 _DEFAULT_MITER = 4.234
+_EVEN = 1e-6
+"""By how much a matrix may stretch one way more than the other and still count as even."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,18 @@ class _Place:
     """The other ones."""
     alpha: float = 1
     depth: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frame:
+    """What an object is written into."""
+
+    box: Box
+    """Boundary, on the page."""
+    matrix: Matrix
+    """From the item's space to the box."""
+    clips: tuple[Clip, ...]
+    """That cut the item."""
 
 
 class ItemWriter:
@@ -90,18 +106,14 @@ class ItemWriter:
         if isinstance(item, Group):
             yield from self._group(item, place)
             return
-        reach = item_box(item)
-        box = reach if reach is None or place.limit is None else intersection(reach, place.limit)
-        if box is None:
-            return
         match item:
             case PathItem():
-                yield from self._path(item, box, place)
+                yield from self._path(_straightened(item), place)
             case TextItem():
                 for run in text_runs(item):
                     yield from self._text(run, place)
             case ImageItem():
-                yield from self._image(item, box, place)
+                yield from self._image(item, place)
 
     def _group(self, group: Group, place: _Place) -> Iterator[int]:
         if place.depth >= _MOST_NESTED:
@@ -127,12 +139,10 @@ class ItemWriter:
             yield from self._draw(item, inner)
 
     def _composite(self, group: Group, place: _Place) -> Iterator[int]:
-        reach = item_box(Group(items=group.items, origin=group.origin))
-        if reach is not None and place.limit is not None:
-            reach = intersection(reach, place.limit)
-        if reach is None:
+        frame = _frame(Group(items=group.items, origin=group.origin), place)
+        if frame is None:
             return
-        box = outward(reach)
+        box = frame.box
         content = element(None, "Content")
         inside = _Place(parent=content, offset=Point(box.x, box.y), depth=place.depth)
         for item in group.items:
@@ -141,81 +151,68 @@ class ItemWriter:
         if not len(content):
             return
         resource = self._resources.composite(content, width=box.width, height=box.height, into=self._composites)
-        object_id, node = self._object("CompositeObject", box, IDENTITY, place)
+        object_id, node = self._object("CompositeObject", frame, IDENTITY, place)
         node.set("ResourceID", str(resource))
         if group.blend is not BlendMode.NORMAL:
             node.set("BlendMode", _blend_name(group.blend))
         yield object_id
 
-    def _path(self, item: PathItem, reach: Box, place: _Place) -> Iterator[int]:
-        if not item.matrix.determinant:
+    def _path(self, item: PathItem, place: _Place) -> Iterator[int]:
+        frame = _frame(item, place)
+        if frame is None:
             return
-        box = outward(reach)
-        shift = Matrix.translation(-box.x, -box.y)
-        plain = all(isinstance(paint, SolidPaint) for paint in _paints(item.fill, item.stroke))
-        path, matrix = item.path, item.matrix.then(shift)
-        if plain and item.matrix[:4] == IDENTITY[:4]:
-            path, matrix = _moved(path, matrix), IDENTITY
-        elif plain and item.stroke is None and place.clips:
-            path, matrix = _transformed(path, matrix), IDENTITY
-        object_id, node = self._object("PathObject", box, matrix, place)
+        path, matrix = item.path, frame.matrix
+        if item.matrix == IDENTITY and _is_plain(item.fill, item.stroke):
+            path, matrix = transformed(path, matrix), IDENTITY
+        object_id, node = self._object("PathObject", frame, matrix, place)
         places = places_for(matrix)
         node.set("Stroke", "true" if item.stroke else "false")
         node.set("Fill", "true" if item.fill else "false")
         if item.even_odd:
             node.set("Rule", "Even-Odd")
         self._pen(node, item.fill, item.stroke, places, order=("StrokeColor", "FillColor"))
-        element(node, "AbbreviatedData", path_text(path, places))
+        element(node, "AbbreviatedData", path_text(path, max(places - 1, 0)))
         yield object_id
 
     def _text(self, run: TextRun, place: _Place) -> Iterator[int]:
         item = run.item
-        reach = item_box(item)
-        if reach is not None and place.limit is not None:
-            reach = intersection(reach, place.limit)
-        if reach is None or not item.matrix.determinant:
+        frame = _frame(item, place)
+        if frame is None:
             return
-        box = outward(reach)
-        matrix = item.matrix.then(Matrix.translation(-box.x, -box.y))
-        by = Point(0, 0)
-        if item.matrix[:4] == IDENTITY[:4] and all(
-            isinstance(paint, SolidPaint) for paint in _paints(item.fill, item.stroke)
-        ):
+        by, matrix = Point(0, 0), frame.matrix
+        if item.matrix[:4] == IDENTITY[:4] and _is_plain(item.fill, item.stroke):
             by, matrix = Point(matrix.e, matrix.f), IDENTITY
-        object_id, node = self._object("TextObject", box, matrix, place)
+        object_id, node = self._object("TextObject", frame, matrix, place)
         self._write_run(node, run, by, places_for(matrix))
         yield object_id
 
-    def _image(self, item: ImageItem, reach: Box, place: _Place) -> Iterator[int]:
-        if not item.matrix.determinant:
+    def _image(self, item: ImageItem, place: _Place) -> Iterator[int]:
+        frame = _frame(item, place)
+        if frame is None:
             return
-        box = outward(reach)
-        object_id, node = self._object("ImageObject", box, item.matrix.then(Matrix.translation(-box.x, -box.y)), place)
+        object_id, node = self._object("ImageObject", frame, frame.matrix, place)
         node.set("ResourceID", str(self._resources.image(item.image.data)))
         if item.mask is not None:
             node.set("ImageMask", str(self._resources.image(item.mask.data)))
         yield object_id
 
-    def _object(self, name: str, box: Box, matrix: Matrix, place: _Place) -> tuple[int, Element]:
+    def _object(self, name: str, frame: _Frame, matrix: Matrix, place: _Place) -> tuple[int, Element]:
         object_id = self._next_id()
+        box = frame.box
         seen = box._replace(x=box.x - place.offset.x, y=box.y - place.offset.y)
         node = element(place.parent, name, attributes={"ID": str(object_id), "Boundary": box_text(seen)})
         if matrix != IDENTITY:
             node.set("CTM", matrix_text(matrix))
         if place.alpha < 1:
             node.set("Alpha", str(round(place.alpha * 255)))
-        self._write_clips(node, box, matrix, place.clips)
-        return object_id, node
-
-    def _write_clips(self, node: Element, box: Box, matrix: Matrix, clips: tuple[Clip, ...]) -> None:
         undo = matrix.inverse()
-        if not clips or undo is None:
-            return
-        holder = element(node, "Clips")
-        for clip in clips:
-            target = element(holder, "Clip")
-            for area in clip.areas:
-                self._write_area(target, area, box, undo)
+        if frame.clips and undo is not None:
+            holder = element(node, "Clips")
+            for clip in frame.clips:
+                target = element(holder, "Clip")
+                for area in clip.areas:
+                    self._write_area(target, area, box, undo)
+        return object_id, node
 
     def _write_area(self, clip: Element, area: ClipArea, box: Box, undo: Matrix) -> None:
         shift = area.matrix.then(Matrix.translation(-box.x, -box.y))
@@ -226,7 +223,7 @@ class ItemWriter:
             figure = element(node, "Path", attributes={"Boundary": inside, "Stroke": "false", "Fill": "true"})
             if area.even_odd:
                 figure.set("Rule", "Even-Odd")
-            element(figure, "AbbreviatedData", path_text(_transformed(area.path, shift)))
+            element(figure, "AbbreviatedData", path_text(transformed(area.path, shift)))
             return
         for run in text_runs(area.text):
             matrix = run.item.matrix.then(shift)
@@ -301,23 +298,44 @@ def _text_attributes(item: TextItem) -> dict[str, str]:
     return attributes
 
 
-def _paints(fill: Paint | None, stroke: Stroke | None) -> tuple[Paint, ...]:
-    return tuple(paint for paint in (fill, stroke.paint if stroke else None) if paint is not None)
+def _frame(item: Item, place: _Place) -> _Frame | None:
+    """Where an item shows, if it does."""
+    reach = item_box(item)
+    matrix = IDENTITY if isinstance(item, Group) else item.matrix
+    box = reach if reach is None or place.limit is None else intersection(reach, place.limit)
+    if box is None or not matrix.determinant:
+        return None
+    clips = place.clips
+    if place.limit is not None and box != reach:
+        clips = (*clips, Clip(areas=(ClipArea(path=place.limit.path(), matrix=IDENTITY),)))
+    box = outward(box)
+    return _Frame(box=box, matrix=matrix.then(Matrix.translation(-box.x, -box.y)), clips=clips)
+
+
+def _straightened(item: PathItem) -> PathItem:
+    """The figure in the space of the page, where it looks the same there."""
+    matrix = item.matrix
+    if matrix == IDENTITY or not matrix.determinant or not _is_plain(item.fill, item.stroke):
+        return item
+    stroke = item.stroke
+    if stroke is not None:
+        scale = hypot(matrix.a, matrix.b)
+        skew = abs(matrix.a * matrix.c + matrix.b * matrix.d) + abs(hypot(matrix.c, matrix.d) - scale)
+        if skew > _EVEN * scale:
+            return item
+        dash = tuple(length * scale for length in stroke.dash)
+        stroke = replace(stroke, width=stroke.width * scale, dash=dash, dash_offset=stroke.dash_offset * scale)
+    return replace(item, path=transformed(item.path, matrix), matrix=IDENTITY, stroke=stroke)
+
+
+def _is_plain(fill: Paint | None, stroke: Stroke | None) -> bool:
+    """Whether all colours are plain ones, which have no place."""
+    paints = (fill, stroke.paint if stroke else None)
+    return all(paint is None or isinstance(paint, SolidPaint) for paint in paints)
 
 
 def _is_black(paint: Paint) -> bool:
     return isinstance(paint, SolidPaint) and tuple(paint.color) == (0, 0, 0, 1)
-
-
-def _moved(path: tuple[PathCommand, ...], by: Matrix) -> tuple[PathCommand, ...]:
-    return _transformed(path, Matrix.translation(by.e, by.f))
-
-
-def _transformed(path: tuple[PathCommand, ...], matrix: Matrix) -> tuple[PathCommand, ...]:
-    return tuple(
-        (operator, tuple(part for at in range(0, len(values), 2) for part in matrix.apply(*values[at : at + 2])))
-        for operator, values in path
-    )
 
 
 def _commands(clip: Clip) -> int:

@@ -4,7 +4,7 @@ Readers differ in how they count offsets where characters and glyphs are not one
 characters beyond the BMP: such clusters stand alone, where all readers agree.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from string import hexdigits
@@ -59,15 +59,8 @@ class TextRun:
             holder = element(node, "CGTransform", attributes=counts)
             element(holder, "Glyphs", " ".join(map(str, self.named)))
         attributes = {"X": number(glyphs[0].x + by.x, places), "Y": number(glyphs[0].y + by.y, places)}
-        if len(glyphs) > 1:
-            steps = list(pairwise(glyphs))
-            across = [after.x - before.x for before, after in steps]
-            down = [after.y - before.y for before, after in steps]
-            limit = 10.0**-places / 2
-            if any(abs(step) > limit for step in across):
-                attributes["DeltaX"] = deltas(across, places)
-            if any(abs(step) > limit for step in down):
-                attributes["DeltaY"] = deltas(down, places)
+        if len(self.text) > 1:
+            attributes |= _offsets(glyphs, len(self.text), places)
         element(node, "TextCode", _escaped(self.text), attributes)
 
 
@@ -86,6 +79,20 @@ def text_runs(item: TextItem) -> Iterator[TextRun]:
             yield _run(item, [glyph])
     if held:
         yield _run(item, held)
+
+
+def _offsets(glyphs: Sequence[Glyph], characters: int, places: int) -> dict[str, str]:
+    """DeltaX and DeltaY, of which one is always said: readers would else set characters by their own advances."""
+    steps = [(after.x - before.x, after.y - before.y) for before, after in pairwise(glyphs)]
+    steps += [(0.0, 0.0)] * (characters - 1 - len(steps))
+    limit = 10.0**-places / 2
+    attributes: dict[str, str] = {}
+    moves_down = any(abs(down) > limit for _, down in steps)
+    if not moves_down or any(abs(across) > limit for across, _ in steps):
+        attributes["DeltaX"] = deltas([across for across, _ in steps], places)
+    if moves_down:
+        attributes["DeltaY"] = deltas([down for _, down in steps], places)
+    return attributes
 
 
 def _run(item: TextItem, glyphs: list[Glyph]) -> TextRun:
