@@ -6,7 +6,7 @@ from functools import singledispatch
 from ofd.draw.scene import Clip, ClipArea, Group, ImageItem, Item, PathItem, TextItem
 from ofd.geometry import Box, Matrix, PathCommand
 
-__all__ = ["bounds", "bounds_of_all", "glyph_box", "intersection", "path_box"]
+__all__ = ["bounds", "bounds_of_all", "clip_box", "glyph_box", "intersection", "path_box"]
 
 _UNIT = Box(0, 0, 1, 1)
 _MITER_REACH = 1.5
@@ -43,7 +43,7 @@ def _(item: ImageItem) -> Box | None:
 def _(item: Group) -> Box | None:
     box = bounds_of_all(item.items)
     for clip in item.clips:
-        area = _clip_box(clip)
+        area = clip_box(clip)
         box = None if box is None or area is None else intersection(box, area)
     return box
 
@@ -91,7 +91,8 @@ def glyph_box(item: TextItem, index: int) -> Box | None:
     return item.matrix.box(Box(box.x - reach, box.y - reach, box.width + 2 * reach, box.height + 2 * reach))
 
 
-def _clip_box(clip: Clip) -> Box | None:
+def clip_box(clip: Clip) -> Box | None:
+    """A box around all areas of a clip; nothing when it shows nothing."""
     return _around([box for area in clip.areas if (box := _area_box(area)) is not None])
 
 

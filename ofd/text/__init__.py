@@ -1,0 +1,1 @@
+"""The text of documents: in reading order with boxes, and searched."""
