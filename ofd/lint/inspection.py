@@ -11,7 +11,7 @@ from ofd import xmlio
 from ofd.lint import rules_structure as rules
 from ofd.lint.finding import Finding, Findings, Rule
 from ofd.lint.schema import ElementType, is_element_type
-from ofd.lint.walk import NAMESPACES, name_of, namespace_of, walk
+from ofd.lint.walk import NAMESPACES, name_of, namespace_of, namespaces_in, walk
 from ofd.package.lenient import LenientPackage
 from ofd.package.loc import resolve
 from ofd.xmlio import NAMESPACE, Element
@@ -246,12 +246,9 @@ class _Visit:
         return root
 
     def _check_namespaces(self, root: Element) -> None:
-        """Old namespaces; told once for a part."""
-        for node in root.iter("*"):
-            namespace = namespace_of(node)
-            if namespace != NAMESPACE and namespace in NAMESPACES:
-                self.problem(rules.PART_NAMESPACE, node, found=namespace)
-                return
+        """Old namespaces, each told once for a part."""
+        for namespace in sorted(namespaces_in(root) - {NAMESPACE}):
+            self.problem(rules.PART_NAMESPACE, root, found=namespace)
 
     def _note_maximum(self, node: Element) -> None:
         for item in node.iterchildren("*"):

@@ -12,7 +12,7 @@ from ofd.lint.schema import ElementType, ValueType, element_type
 from ofd.lint.values import is_value
 from ofd.xmlio import NAMESPACE, Element
 
-__all__ = ["NAMESPACES", "Visitor", "name_of", "namespace_of", "walk"]
+__all__ = ["NAMESPACES", "Visitor", "name_of", "namespace_of", "namespaces_in", "walk"]
 
 NAMESPACES = frozenset({NAMESPACE, "http://www.ofdspec.org", ""})
 """What counts as OFD's: the one of the standard, an older one, and none."""
@@ -47,6 +47,13 @@ def name_of(node: Element) -> str:
 def namespace_of(node: Element) -> str:
     """Namespace, empty for none."""
     return etree.QName(node).namespace or ""
+
+
+def namespaces_in(root: Element) -> set[str]:
+    """The namespaces of OFD that a part is written in; what an extension's Data holds is not OFD's."""
+    free = root.xpath("//*[local-name() = 'Data']/descendant::*")
+    inside = set(free) if isinstance(free, list) else set()
+    return {namespace_of(node) for node in root.iter("*") if node not in inside} & NAMESPACES
 
 
 def walk(root: Element, type_name: str, visitor: Visitor) -> None:
@@ -130,7 +137,8 @@ def _value(node: Element, value: ValueType, text: str, visitor: Visitor, attribu
     """Judge a value and tell of links, definitions and uses in it."""
     if not is_value(value.kind, text):
         rule = rules.VALUE_FORM if value.kind in _FORMS else rules.VALUE_WRONG
-        visitor.problem(rule, node, parent=name_of(node), name=attribute or "text()", value=text)
+        shown = {"parent": name_of(node), "name": attribute or "text()", "value": text, "type": value.kind}
+        visitor.problem(rule, node, **shown)
     elif value.kind == "loc":
         visitor.link(value.target, text, node)
     elif value.kind == "id":
