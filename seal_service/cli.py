@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ofd.cli.app import read_input, read_policy
+from ofd.cli.policy import read_input, read_policy
 from seal_service.pdf.verify import verify_pdf
 from seal_service.service import SealService, SealView
 from trustcore.console import EXIT_USAGE, print_report
