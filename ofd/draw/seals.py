@@ -1,15 +1,15 @@
 """Seals on pages: the stamps of all signatures, as readers draw them (GB/T 33190-2016 §18.2, GB/T 38540-2020 §6).
 
 The picture comes from the seal inside SignedValue.dat; Seal.esl is only looked at when there is none. It is stretched
-to the stamp's Boundary, whatever size the seal names, and shown inside its Clip. A picture that is nowhere see-through
-(JPEG, BMP) is multiplied with the page, so that its white hides no text: other readers take white away.
+to the stamp's Boundary, whatever size the seal names, and shown inside its Clip. It is multiplied with the page, as ink
+is and as other readers do: neither the white of a JPEG nor a seal made for it can hide what was signed.
 Whether a seal is valid is not asked here, see :mod:`ofd.verify`.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ofd.draw.images import PictureKind, decode, open_picture, picture_kind
+from ofd.draw.images import PictureKind, picture_kind, picture_size
 from ofd.draw.interpret import page_scene
 from ofd.draw.scene import (
     BlendMode,
@@ -21,6 +21,7 @@ from ofd.draw.scene import (
     Item,
     Origin,
     OriginKind,
+    Scene,
 )
 from ofd.draw.svg_picture import svg_to_png
 from ofd.draw.transform import transformed
@@ -34,11 +35,10 @@ from ofd.ses.structure import Seal, SealSignature
 from ofd.xmlio import Element
 from trustcore.errors import RejectedError, TrustError
 
-__all__ = ["Seals", "Stamp", "picture_items"]
+__all__ = ["Seals", "Stamp", "place_picture", "prepare_picture"]
 
 _MOST_STAMPS = 20_000
 _MOST_SIGNATURES = 1_000
-_HAVE_ALPHA = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class Seals:
         self._document = document
         self._fonts = fonts
         self._warnings = Warnings()
-        self._pictures: dict[tuple[str, str], Picture | None] = {}
+        self._pictures: dict[tuple[str, str], Scene | bytes | None] = {}
         self._stamps: dict[str, list[Stamp]] = {}
         for stamp in self._read():
             self._stamps.setdefault(same_id(stamp.page), []).append(stamp)
@@ -95,34 +95,35 @@ class Seals:
         )
 
     def _draw(self, stamp: Stamp) -> Group | None:
-        picture = self._picture(stamp)
-        if picture is None or stamp.box.width <= 0 or stamp.box.height <= 0:
+        if stamp.box.width <= 0 or stamp.box.height <= 0:
             return None
-        origin = Origin(
-            kind=OriginKind.SEAL,
-            part=stamp.value_part or stamp.seal_part,
-            object_id=stamp.id,
-            used=tuple(filter(None, (stamp.seal_part,))),
-        )
-        try:
-            items, blend = picture_items(picture.data, stamp.box, origin=origin, fonts=self._fonts)
-        except TrustError as error:
-            self._warn(
-                origin.part, "ofd.draw.seal-picture", "印章图片无法绘制", "A seal's picture cannot be drawn", error
-            )
+        key = (stamp.value_part, stamp.seal_part)
+        if key not in self._pictures:
+            self._pictures[key] = self._prepare(stamp)
+        picture = self._pictures[key]
+        if picture is None:
             return None
+        used = tuple(filter(None, (stamp.seal_part,)))
+        part = stamp.value_part or stamp.seal_part
+        origin = Origin(kind=OriginKind.SEAL, part=part, object_id=stamp.id, used=used)
         shown = [stamp.box]
         if stamp.clip:
             left, top, width, height = stamp.clip
             shown.append(Box(stamp.box.x + left, stamp.box.y + top, width, height))
         clips = tuple(Clip(areas=(ClipArea(path=box.path(), matrix=IDENTITY),)) for box in shown)
-        return Group(items=items, clips=clips, blend=blend, origin=origin)
+        items = place_picture(picture, stamp.box, origin=origin)
+        return Group(items=items, clips=clips, blend=BlendMode.MULTIPLY, origin=origin)
 
-    def _picture(self, stamp: Stamp) -> Picture | None:
-        key = (stamp.value_part, stamp.seal_part)
-        if key not in self._pictures:
-            self._pictures[key] = self._read_picture(stamp)
-        return self._pictures[key]
+    def _prepare(self, stamp: Stamp) -> Scene | bytes | None:
+        picture = self._read_picture(stamp)
+        if picture is None:
+            return None
+        try:
+            return prepare_picture(picture.data, width_mm=stamp.box.width, fonts=self._fonts)
+        except TrustError as error:
+            part = stamp.value_part or stamp.seal_part
+            self._warn(part, "ofd.draw.seal-picture", "印章图片无法绘制", "A seal's picture cannot be drawn", error)
+            return None
 
     def _read_picture(self, stamp: Stamp) -> Picture | None:
         if stamp.value_part:
@@ -206,46 +207,43 @@ class Seals:
         )
 
 
-def picture_items(data: bytes, box: Box, *, origin: Origin, fonts: FontLibrary) -> tuple[tuple[Item, ...], BlendMode]:
-    """A seal's picture of any type in a box on the page, and how it meets the page.
+def prepare_picture(data: bytes, *, width_mm: float, fonts: FontLibrary) -> Scene | bytes:
+    """A seal's picture of any type, made ready to be put on pages.
 
     Args:
-        data: PNG, JPEG, GIF, BMP, TIFF, SVG, or an OFD document of which the first page is drawn.
-        box: where it stands, millimetres.
-        origin: what the items are said to come from.
+        data: PNG, JPEG, GIF, BMP, TIFF, JBIG2, SVG, or an OFD document of which the first page is drawn.
+        width_mm: how wide it will stand on the page.
         fonts: for documents.
 
     Raises:
         MalformedError: ``ofd.image.malformed`` and what the kind of picture brings.
         RejectedError: ``ofd.image.too-large``, ``ofd.image.format`` for what is no picture.
     """
-    name = f"{origin.part}#picture"
     kind = picture_kind(data)
-    blend = BlendMode.NORMAL
     if kind is PictureKind.OFD:
         with Document.open(data) as document:
-            scene = page_scene(document, 0, fonts=fonts)
-        area = scene.area
+            return page_scene(document, 0, fonts=fonts)
+    if kind is PictureKind.SVG:
+        return svg_to_png(data, width_mm=width_mm)
+    if kind is None:
+        raise RejectedError("The seal's picture is of no known kind.", code="ofd.image.format")
+    picture_size(data)
+    return data
+
+
+def place_picture(picture: Scene | bytes, box: Box, *, origin: Origin) -> tuple[Item, ...]:
+    """A prepared picture, stretched to a box in millimetres on the page.
+
+    Args:
+        picture: from :func:`prepare_picture`.
+        box: where it stands.
+        origin: what the items are said to come from.
+    """
+    name = f"{origin.part}#picture"
+    if isinstance(picture, Scene):
+        area = picture.area
         x, y = box.width / area.width, box.height / area.height
         matrix = Matrix(x, 0, 0, y, box.x - area.x * x, box.y - area.y * y)
-        return transformed(scene.items, matrix, origin=origin, rename=lambda inner: f"{name}/{inner}"), blend
-    if kind is PictureKind.SVG:
-        data = svg_to_png(data, width_mm=box.width)
-    elif kind is None:
-        raise RejectedError("The seal's picture is of no known kind.", code="ofd.image.format")
-    elif not _sees_through(data, kind):
-        blend = BlendMode.MULTIPLY
+        return transformed(picture.items, matrix, origin=origin, rename=lambda inner: f"{name}/{inner}")
     place = Matrix(box.width, 0, 0, box.height, box.x, box.y)
-    return (ImageItem(image=Image(name=name, data=data), matrix=place, origin=origin),), blend
-
-
-def _sees_through(data: bytes, kind: PictureKind) -> bool:
-    """Whether a picture lets the page be seen anywhere."""
-    if kind is PictureKind.JBIG2:
-        return False
-    with open_picture(data) as image:
-        has_alpha = image.mode in _HAVE_ALPHA or "transparency" in image.info
-    if not has_alpha:
-        return False
-    least, _ = decode(data).convert("RGBA").getchannel("A").getextrema()
-    return isinstance(least, (int, float)) and least < 255
+    return (ImageItem(image=Image(name=name, data=picture), matrix=place, origin=origin),)
