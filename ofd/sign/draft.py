@@ -87,8 +87,8 @@ class Draft:
     """The document as it was; must stay open when it is in a file."""
     added: Mapping[str, bytes] = field(repr=False)
     """Files that the signature adds or replaces, all but Signature.xml and SignedValue.dat."""
-    signature_name: str
-    """Entry name of Signature.xml."""
+    listed: ListedSignature
+    """The entry in Signatures.xml."""
     signature_xml: bytes = field(repr=False)
     signed_value_name: str
     """Entry name of SignedValue.dat."""
@@ -96,6 +96,11 @@ class Draft:
     """Entry name of Signatures.xml."""
     unprotected: frozenset[str]
     """Names of the files that Signature.xml does not list, Signature.xml and SignedValue.dat aside."""
+
+    @property
+    def signature_name(self) -> str:
+        """Entry name of Signature.xml."""
+        return self.listed.name
 
     @property
     def prepared(self) -> Package:
@@ -127,9 +132,7 @@ def draft(package: bytes | Package, order: Order, *, progress: Progress = silent
     place = _find_place(source)
     _check_protection(order, source, place.list_name)
     stamps = stamp_records(order.stamps, picture=order.picture, page_ids=place.page_ids, number_before=place.number)
-    listed = ListedSignature(
-        id=f"s{place.number:03d}", type=order.type, name=place.folder + _SIGNATURE_FILE, relative=order.relative
-    )
+    listed = place.entry(order.type, order.relative)
     added = {place.list_name: with_signature(place.list_root, listed, last_number=place.number + len(stamps))}
     added.update((place.folder + name, content) for name, content in order.files.items())
     if place.ofd_root is not None:
@@ -149,7 +152,7 @@ def draft(package: bytes | Package, order: Order, *, progress: Progress = silent
     return Draft(
         source=source,
         added=added,
-        signature_name=listed.name,
+        listed=listed,
         signature_xml=write_signature(description),
         signed_value_name=description.signed_value,
         list_name=place.list_name,
@@ -161,7 +164,8 @@ def restore_draft(
     package: bytes | Package,
     *,
     added: Mapping[str, bytes],
-    signature_name: str,
+    type: SignatureType,  # noqa: A002 - the standard's word
+    relative: str | None,
     signature_xml: bytes,
     unprotected: Collection[str],
     digest: DigestAlgorithm,
@@ -177,25 +181,23 @@ def restore_draft(
     """
     source = Package(package) if isinstance(package, bytes) else package
     place = _find_place(source)
-    description = read_signature(signature_xml, name=signature_name)
+    listed = place.entry(type, relative)
+    description = read_signature(signature_xml, name=listed.name)
     result = Draft(
         source=source,
         added=added,
-        signature_name=signature_name,
+        listed=listed,
         signature_xml=signature_xml,
         signed_value_name=description.signed_value,
         list_name=place.list_name,
         unprotected=frozenset(unprotected),
     )
     prepared = result.prepared
-    listed = [item for item in read_signature_list(prepared, place.list_name) if item.name == signature_name]
-    count = place.number + len(description.stamps)
+    last_number = place.number + len(description.stamps)
     expected = {reference.name: reference.digest for reference in description.references}
     same = (
-        signature_name == place.folder + _SIGNATURE_FILE
-        and description.signed_value == place.folder + _VALUE_FILE
-        and len(listed) == 1
-        and added[place.list_name] == with_signature(place.list_root, listed[0], last_number=count)
+        description.signed_value == place.folder + _VALUE_FILE
+        and added.get(place.list_name) == with_signature(place.list_root, listed, last_number=last_number)
         and expected.keys() == set(prepared.names) - result.unprotected
         and all(prepared.digest(name, digest) == value for name, value in expected.items())
     )
@@ -219,6 +221,11 @@ class _Place:
     folder: str
     """Of the new signature's files, with the slash."""
     page_ids: tuple[str, ...]
+
+    def entry(self, type: SignatureType, relative: str | None) -> ListedSignature:  # noqa: A002 - the standard's word
+        """The entry of the new signature in Signatures.xml."""
+        name = self.folder + _SIGNATURE_FILE
+        return ListedSignature(id=f"s{self.number:03d}", type=type, name=name, relative=relative)
 
 
 def _find_place(package: Package) -> _Place:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ofd.package.reader import Package
-from ofd.sign.draft import Draft, restore_draft
+from ofd.sign.draft import Draft, SignatureType, restore_draft
 from trustcore.crypto.algorithms import DigestAlgorithm
 from trustcore.errors import MalformedError
 
@@ -35,7 +35,8 @@ def store(kind: str, draft: Draft, digest: DigestAlgorithm, **values: _Value) ->
         "format": _FORMAT,
         "version": _VERSION,
         "kind": kind,
-        "signature_name": draft.signature_name,
+        "type": draft.listed.type,
+        "relative": draft.listed.relative,
         "signature_xml": _encoded(draft.signature_xml),
         "added": _encoded(draft.added),
         "unprotected": sorted(draft.unprotected),
@@ -98,13 +99,14 @@ class Stored:
         if not isinstance(added, dict) or not all(isinstance(value, str) for value in added.values()):
             raise _malformed()
         try:
-            digest = DigestAlgorithm(self.text("digest"))
+            digest, kind = DigestAlgorithm(self.text("digest")), SignatureType(self.text("type"))
         except ValueError as error:
             raise _malformed() from error
         return restore_draft(
             package,
             added={name: _decoded(value) for name, value in added.items()},
-            signature_name=self.text("signature_name"),
+            type=kind,
+            relative=None if self.content.get("relative") is None else self.text("relative"),
             signature_xml=self.octets("signature_xml"),
             unprotected=self._texts("unprotected"),
             digest=digest,
