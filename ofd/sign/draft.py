@@ -110,7 +110,7 @@ class Draft:
     def with_value(self, signed_value: bytes) -> Package:
         """The signed package."""
         added = {**self.added, self.signature_name: self.signature_xml, self.signed_value_name: signed_value}
-        return self.source.changed(added)
+        return self.source.changed(dict(sorted(added.items())))
 
 
 def draft(package: bytes | Package, order: Order, *, progress: Progress = silent) -> Draft:
