@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ofd.package.reader import Package
+from ofd.progress import Progress, silent
 from ofd.sign.parts import ListedSignature, SignatureDescription
 from ofd.structure import DocumentBody
 from ofd.verify.policy import VerificationPolicy
@@ -107,6 +108,7 @@ class Case:
     description: SignatureDescription
     evidence: Evidence
     """From the policy and from archive time stamps; what the signature itself carries is added to it."""
+    progress: Progress = silent
     exists_since: datetime | None = None
     """Earliest time at which an archive time stamp proves that this signature was there."""
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from lxml import etree
 
 from ofd.package.differential import find_differences
+from ofd.package.source import Source
 from ofd.verify.kinds import Kind
 from ofd.xmlio import Element
 from trustcore.report import ReportBuilder, Status
@@ -126,7 +127,7 @@ def add_differences(differences: Iterable[Difference], report: ReportBuilder) ->
         )
 
 
-def add_package_differences(data: bytes, report: ReportBuilder) -> None:
+def add_package_differences(data: bytes | Source, report: ReportBuilder) -> None:
     """Say of a package that strict reading refuses what readers make of it; told beside the refusal, which fails."""
     for item in find_differences(data)[:_NAMED]:
         report.add(Status.WARNING, item.code, zh=item.zh, en=item.en, clause=_CLAUSE, evidence=item.evidence)

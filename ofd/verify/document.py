@@ -40,6 +40,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ofd.package.reader import Package
+from ofd.package.source import Source
+from ofd.progress import Progress, silent
 from ofd.sign.parts import ListedSignature, read_signature_list
 from ofd.structure import ROOT, DocumentBody, read_bodies, read_part
 from ofd.verify.case import Proof, SignatureForm, SignatureOutcome, add_error
@@ -76,7 +78,7 @@ class Verification:
         return frozenset.intersection(*readable) if readable else frozenset()
 
 
-def verify(data: bytes | Package, policy: VerificationPolicy) -> Report:
+def verify(data: bytes | Package | Source, policy: VerificationPolicy, *, progress: Progress = silent) -> Report:
     """Verify every signature of a document and what it covers; see the module for the steps.
 
     ``facts`` of the report hold, from under a signature whose value is right: ``signer``, ``seal_name``, ``seal_code``,
@@ -84,17 +86,26 @@ def verify(data: bytes | Package, policy: VerificationPolicy) -> Report:
     and unchanged, ``title``, ``doc_id`` and each CustomData as ``metadata.<name>``. Facts of a second signature start
     with ``2.``, and so on. An archive time stamp has the one fact ``archived_at``.
     """
-    return examine(data, policy).report
+    return examine(data, policy, progress=progress).report
 
 
-def examine(data: bytes | Package, policy: VerificationPolicy) -> Verification:
-    """As :func:`verify`, with what was found on the way."""
-    examination = _Examination(policy)
+def examine(data: bytes | Package | Source, policy: VerificationPolicy, *, progress: Progress = silent) -> Verification:
+    """As :func:`verify`, with what was found on the way.
+
+    Args:
+        data: the octets of a file, where they are (nothing longer than a few pieces is then held in memory), or a
+            package that was opened already.
+        policy: trust and time.
+        progress: told protected files, of one signature after the other.
+    """
+    examination = _Examination(policy, progress)
     try:
         examination.run(data)
+        if not isinstance(data, bytes | Package):
+            data.check_unchanged()
     except TrustError as error:
         add_error(examination.report, error)
-        if examination.package is None and isinstance(data, bytes):
+        if examination.package is None and not isinstance(data, Package):
             add_package_differences(data, examination.report)
     return examination.result()
 
@@ -102,8 +113,9 @@ def examine(data: bytes | Package, policy: VerificationPolicy) -> Verification:
 class _Examination:
     """The procedure, and how far it came."""
 
-    def __init__(self, policy: VerificationPolicy) -> None:
+    def __init__(self, policy: VerificationPolicy, progress: Progress) -> None:
         self.policy = policy
+        self.progress = progress
         self.report = ReportBuilder("ofd")
         self.package: Package | None = None
         self.outcomes: tuple[SignatureOutcome, ...] = ()
@@ -119,13 +131,13 @@ class _Examination:
             changes=self.changes,
         )
 
-    def run(self, data: bytes | Package) -> None:
+    def run(self, data: bytes | Package | Source) -> None:
         package = self.package = self._read_package(data)  # (1)
         bodies = self._read_structure(package)  # (2)
         signatures = self._read_signatures(package, bodies)  # (3)
         if not signatures:
             return
-        self.outcomes = _verify_signatures(package, signatures, self.policy)  # (4) to (14)
+        self.outcomes = _verify_signatures(package, signatures, self.policy, self.progress)  # (4) to (14)
         for number, outcome in enumerate(self.outcomes, start=1):
             for step in outcome.report.steps:
                 evidence = {"signature": outcome.id, **step.evidence}
@@ -149,8 +161,8 @@ class _Examination:
         if any(item.is_sound and ROOT in item.intact for item in signed):
             self.report.facts.update(_document_facts(bodies[0]))
 
-    def _read_package(self, data: bytes | Package) -> Package:
-        package = Package(data) if isinstance(data, bytes) else data
+    def _read_package(self, data: bytes | Package | Source) -> Package:
+        package = data if isinstance(data, Package) else Package(data)
         self.report.add(
             Status.PASSED,
             "ofd.package.read",
@@ -198,13 +210,16 @@ class _Examination:
 
 
 def _verify_signatures(
-    package: Package, signatures: Sequence[tuple[DocumentBody, ListedSignature]], policy: VerificationPolicy
+    package: Package,
+    signatures: Sequence[tuple[DocumentBody, ListedSignature]],
+    policy: VerificationPolicy,
+    progress: Progress,
 ) -> tuple[SignatureOutcome, ...]:
     """The last one first, so that archive time stamps are known when what they cover is judged."""
     outcomes: list[SignatureOutcome] = []
     proofs: list[Proof] = []
     for body, listed in reversed(signatures):
-        outcome = verify_signature(package, listed, body=body, policy=policy, proofs=proofs)
+        outcome = verify_signature(package, listed, body=body, policy=policy, proofs=proofs, progress=progress)
         outcomes.append(outcome)
         if outcome.proof is not None:
             proofs.append(outcome.proof)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ofd.package.reader import Package
+from ofd.progress import Progress, silent
 from ofd.sign.parts import Reference
 from trustcore.crypto.algorithms import DIGESTS, DigestAlgorithm
 from trustcore.errors import MalformedError
@@ -45,11 +46,26 @@ def is_weak(check_method: str) -> bool:
     return _canonical(check_method) in _WEAK
 
 
-def check_references(package: Package, references: Sequence[Reference], algorithm: DigestAlgorithm) -> ReferenceCheck:
-    """Compare the digest of every protected file with its unpacked content, without canonicalisation."""
+def check_references(
+    package: Package,
+    references: Sequence[Reference],
+    algorithm: DigestAlgorithm,
+    *,
+    progress: Progress = silent,
+) -> ReferenceCheck:
+    """Compare the digest of every protected file with its unpacked content, without canonicalisation.
+
+    Args:
+        package: the document.
+        references: of one signature.
+        algorithm: that made the digests.
+        progress: told files.
+    """
     found: dict[str, list[str]] = {"intact": [], "changed": [], "missing": [], "damaged": [], "repeated": []}
     seen: set[str] = set()
-    for reference in references:
+    total = len(references)
+    for done, reference in enumerate(references, start=1):
+        progress(done, total)
         if reference.name in seen:
             found["repeated"].append(reference.name)
             continue

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ofd.package.reader import Package
+from ofd.progress import Progress, silent
 from ofd.sign.parts import ListedSignature, read_signature
 from ofd.structure import DocumentBody, page_names, read_part
 from ofd.verify.case import Case, Evidence, Proof, SignatureForm, SignatureOutcome, add_error
@@ -27,6 +28,7 @@ def verify_signature(
     body: DocumentBody,
     policy: VerificationPolicy,
     proofs: Sequence[Proof] = (),
+    progress: Progress = silent,
 ) -> SignatureOutcome:
     """Verify one signature.
 
@@ -36,6 +38,7 @@ def verify_signature(
         body: the document it belongs to.
         policy: trust and time.
         proofs: the archive time stamps that were found right so far; those that cover this signature count.
+        progress: told protected files.
     """
     report = ReportBuilder("ofd")
     if listed.type not in {"Seal", "Sign"}:
@@ -69,6 +72,7 @@ def verify_signature(
             xml=xml,
             description=description,
             evidence=evidence,
+            progress=progress,
             exists_since=min((item.at for item in covering), default=None),
         )
         data = package.read(entry)
@@ -145,7 +149,7 @@ def _check_references(case: Case) -> ReferenceCheck:
             method=method,
         )
         return nothing
-    result = check_references(case.package, case.description.references, algorithm)
+    result = check_references(case.package, case.description.references, algorithm, progress=case.progress)
     for names, code, zh, en in (
         (result.changed, "ofd.reference.digest", "被改动", "was changed after it was sealed"),
         (result.missing, "ofd.reference.missing", "被移除", "was sealed and is missing"),
