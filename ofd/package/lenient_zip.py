@@ -125,7 +125,7 @@ def _by_directory(source: Source, limits: Limits, warnings: WarningList) -> list
     place = _find_end(source, warnings)
     if place is None:
         return None
-    start, end, shift = place
+    start, end, shift, count = place
     if end - start > _MAX_DIRECTORY_BYTES:
         raise MalformedError("The central directory is too large.", code="ofd.package.too-many-entries")
     directory = source.read(start, end - start)
@@ -149,11 +149,11 @@ def _by_directory(source: Source, limits: Limits, warnings: WarningList) -> list
         crc32, packed, size = fields[7:10]
         record = LenientRecord(name, fields[3], fields[4], crc32, packed, size, data_offset)
         records.append(_limited(record, len(records), limits))
-    return records
+    return records if len(records) == count else None
 
 
-def _find_end(source: Source, warnings: WarningList) -> tuple[int, int, int] | None:
-    """Start and end of the central directory, and what has to be added to offsets, from the last end record."""
+def _find_end(source: Source, warnings: WarningList) -> tuple[int, int, int, int] | None:
+    """Of the last end record: start and end of the directory, what has to be added to offsets, number of entries."""
     start = max(source.size - _END_SEARCH, 0)
     tail = source.read(start, _END_SEARCH)
     found = len(tail)
@@ -167,7 +167,7 @@ def _find_end(source: Source, warnings: WarningList) -> tuple[int, int, int] | N
         for directory, shift in ((offset, 0), (position - size, position - size - offset)):
             if 0 <= directory <= position - len(CENTRAL_MAGIC) and source.read(directory, 4) == CENTRAL_MAGIC:
                 _warn_of_surroundings(source, position + END.size, warnings)
-                return directory, position, shift
+                return directory, position, shift, count
     return None
 
 

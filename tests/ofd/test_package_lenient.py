@@ -96,6 +96,15 @@ def test_damaged_containers_are_read(tmp_path: Path, data: bytes, warning: str) 
     assert find_differences(data)
 
 
+def test_a_directory_that_lacks_an_entry_is_rebuilt() -> None:
+    last = GOOD.rindex(b"PK\x01\x02")
+    end = bytearray(GOOD[-END.size :])
+    struct.pack_into("<L", end, 12, last - GOOD.index(b"PK\x01\x02"))
+    package = LenientPackage(GOOD[:last] + bytes(end))
+    assert contents(package) == FILES
+    assert codes(package) == {"ofd.read.directory"}
+
+
 def test_what_is_left_of_a_file_cut_off_is_read() -> None:
     package = LenientPackage(GOOD[: GOOD.index(b"\x89") if b"\x89" in GOOD[:1] else GOOD.index(bytes(range(9))) + 9])
     assert set(contents(package)) == {"OFD.xml", "Doc_0/Document.xml"}
