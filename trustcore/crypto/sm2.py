@@ -36,6 +36,7 @@ __all__ = [
     "engine_name",
     "generate",
     "message_digest",
+    "point_of",
     "public_key_der",
     "public_point",
     "sign_digest",
@@ -249,6 +250,17 @@ def generate() -> tuple[bytes, bytes]:
     """A fresh private value in [1, n−2] and its point."""
     private = (secrets.randbelow(ORDER - 2) + 1).to_bytes(_SIZE, "big")
     return private, _multiply(private)
+
+
+def point_of(private_key: bytes) -> bytes:
+    """The public point of a private value.
+
+    Raises:
+        MalformedError: ``crypto.sm2.key`` for a value outside [1, n−2].
+    """
+    if len(private_key) != _SIZE or not 1 <= int.from_bytes(private_key, "big") <= ORDER - 2:
+        raise _bad_key("a private value is not of SM2")
+    return _multiply(private_key)
 
 
 def sign_digest(private_key: bytes, e: bytes, *, nonce: Callable[[], int] | None = None) -> bytes:
