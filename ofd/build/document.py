@@ -96,7 +96,7 @@ class DocumentBuilder:
 
         Args:
             doc_id: UUID as 32 hexadecimal digits.
-            title: title of the document.
+            title: of the document.
             created: its date is written, in the zone of the value given.
             fonts: what text is set in.
             page_size_mm: width and height of every page that says nothing else.
@@ -133,7 +133,8 @@ class DocumentBuilder:
         )
         self._created = created.date()
         self._size_mm = page_size_mm
-        self._fonts = fonts
+        self.fonts = fonts
+        """What text is set in."""
         self._writer = writer
         self._last_id = 0
         store = None if writer is None else self._put
@@ -158,6 +159,11 @@ class DocumentBuilder:
         """How readers open the document."""
         self.actions: tuple[Action, ...] = ()
         """What happens when the document is opened (``DO``)."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether the document is written while it is drawn."""
+        return self._writer is not None
 
     def page(
         self,
@@ -372,7 +378,6 @@ class DocumentBuilder:
 
         Raises:
             RejectedError: as :meth:`to_bytes`.
-            OSError: the disk fails.
         """
         with PackageWriter(path) as writer:
             self._write(writer, root_first=True)
@@ -399,8 +404,7 @@ class DocumentBuilder:
         """Write all that is left through the writer; the package is complete when the writer is closed.
 
         Raises:
-            RejectedError: as :meth:`to_bytes`.
-            ConflictError: ``ofd.build.no-writer`` without a writer.
+            RejectedError: as :meth:`to_bytes`; ConflictError: ``ofd.build.no-writer``.
         """
         self.flush()
         if self._writer is not None:
@@ -469,7 +473,7 @@ class DocumentBuilder:
         return Canvas(
             self._next_id() if canvas_id is None else canvas_id,
             size_mm=size_mm,
-            fonts=self._fonts,
+            fonts=self.fonts,
             resources=self._resources,
             next_id=self._next_id,
             target=target,
