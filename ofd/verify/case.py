@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeVar
 
 from ofd.package.reader import Package
 from ofd.progress import Progress, silent
@@ -16,6 +17,7 @@ from trustcore.x509.certificate import Certificate
 
 __all__ = ["Case", "Evidence", "Proof", "SignatureForm", "SignatureOutcome", "add_error"]
 
+_T = TypeVar("_T")
 _NOT_JUDGED = frozenset({"ofd.ses.version"})
 """Codes of errors that say the product does not know a form, not that the form is wrong."""
 
@@ -42,12 +44,18 @@ class Evidence:
     ocsp_responses: tuple[bytes, ...] = ()
 
     def joined(self, other: "Evidence") -> "Evidence":
-        """Both together."""
+        """Both together, each thing once."""
         return Evidence(
-            intermediates=(*self.intermediates, *other.intermediates),
-            crls=(*self.crls, *other.crls),
-            ocsp_responses=(*self.ocsp_responses, *other.ocsp_responses),
+            intermediates=_once(self.intermediates, other.intermediates),
+            crls=_once(self.crls, other.crls),
+            ocsp_responses=_once(self.ocsp_responses, other.ocsp_responses),
         )
+
+
+def _once(first: tuple[_T, ...], second: tuple[_T, ...]) -> tuple[_T, ...]:
+    if not first or not second:
+        return first or second
+    return tuple(dict.fromkeys((*first, *second)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

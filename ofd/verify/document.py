@@ -147,6 +147,7 @@ class _Examination:
             prefix = "" if number == 1 else f"{number}."
             self.report.facts.update({prefix + name: value for name, value in outcome.facts.items()})
         _check_forms(self.outcomes, self.policy, self.report)
+        _check_bases(signatures, self.report)
         reachable = self.reachable = find_reachable(package)  # (15)
         for outcome in self.outcomes:
             if outcome.is_readable:
@@ -248,6 +249,21 @@ def _check_forms(outcomes: Sequence[SignatureOutcome], policy: VerificationPolic
             clause="GB/T 33190-2016 §18.1",
             evidence=evidence,
         )
+
+
+def _check_bases(signatures: Sequence[tuple[DocumentBody, ListedSignature]], report: ReportBuilder) -> None:
+    """A signature that builds on another (``Relative``) counts no more than that one, which is verified with all."""
+    ids = {listed.id for _, listed in signatures}
+    for _, listed in signatures:
+        if listed.relative is not None and (listed.relative not in ids or listed.relative == listed.id):
+            report.add(
+                Status.INDETERMINATE,
+                "ofd.signature.relative",
+                zh="签名所依据的签名不存在",
+                en="The signature builds on another one that is not there",
+                clause="GM/T 0099-2020 §7",
+                evidence={"signature": listed.id, "relative": listed.relative},
+            )
 
 
 @contextmanager

@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from ofd import xmlio
 from ofd.sign.plain import PlainSignature, Shape
+from ofd.sign.validation_data import ARCHIVE_FILE, read_validation_data
 from ofd.verify.case import Case, Evidence, Proof
 from ofd.verify.signing_time import Claim, judge_claim, note_expiry
 from trustcore.crypto.algorithms import SIGNATURES
@@ -18,7 +20,7 @@ from trustcore.x509.certificate import Certificate, is_signed_by
 from trustcore.x509.chain import KeyPurpose, validate_chain
 from trustcore.x509.tsp import verify_token
 
-__all__ = ["ArchiveValue", "SignedValue", "read_signed_value", "verify_archive", "verify_signed_value"]
+__all__ = ["ArchiveValue", "SignedValue", "archive_name", "read_signed_value", "verify_archive", "verify_signed_value"]
 
 _CLAUSE = "GB/T 35275-2017 §8"
 
@@ -73,7 +75,7 @@ def read_signed_value(data: bytes, case: Case) -> SignedValue | ArchiveValue:
     """
     plain = PlainSignature.parse(data, signature_method=case.description.signature_method)
     if plain.shape is Shape.TIME_STAMP:
-        return ArchiveValue(plain=plain, evidence=case.evidence)
+        return ArchiveValue(plain=plain, evidence=_archived(case).joined(case.evidence))
     carried = Evidence(intermediates=tuple(map(Certificate.from_der, plain.certificates)), crls=plain.crls)
     evidence = case.evidence.joined(carried)
     known = (*carried.intermediates, *case.policy.signers, *case.evidence.intermediates)
@@ -85,6 +87,25 @@ def read_signed_value(data: bytes, case: Case) -> SignedValue | ArchiveValue:
         else tuple(item for item in known if named.is_made_by(item))[:1],
         evidence=evidence,
     )
+
+
+def _archived(case: Case) -> Evidence:
+    """The validation data in the folder of an archive time stamp; each part is signed by who issued it."""
+    name = archive_name(case.name)
+    if name not in case.package:
+        return Evidence()
+    with xmlio.naming(name):
+        data = read_validation_data(case.package.read(name))
+        return Evidence(
+            intermediates=tuple(map(Certificate.from_der, data.certificates)),
+            crls=data.crls,
+            ocsp_responses=data.ocsp_responses,
+        )
+
+
+def archive_name(signature_name: str) -> str:
+    """Entry name of the validation data that is archived beside a Signature.xml."""
+    return signature_name[: signature_name.rfind("/") + 1] + ARCHIVE_FILE
 
 
 def verify_signed_value(case: Case, value: SignedValue) -> tuple[bool, dict[str, str]]:

@@ -10,7 +10,14 @@ from ofd.verify.case import Case, Evidence, Proof, SignatureForm, SignatureOutco
 from ofd.verify.policy import VerificationPolicy
 from ofd.verify.references import ReferenceCheck, check_references, digest_algorithm, is_weak
 from ofd.verify.seal_value import SealedValue, read_sealed_value, verify_sealed_value
-from ofd.verify.sign_value import ArchiveValue, SignedValue, read_signed_value, verify_archive, verify_signed_value
+from ofd.verify.sign_value import (
+    ArchiveValue,
+    SignedValue,
+    archive_name,
+    read_signed_value,
+    verify_archive,
+    verify_signed_value,
+)
 from trustcore.errors import TrustError
 from trustcore.report import ReportBuilder, Status
 
@@ -96,6 +103,8 @@ def _verify_case(case: Case, value: SealedValue | SignedValue | ArchiveValue) ->
         sound, facts, proof = verify_archive(case, value, intact=references.intact if references.is_right else ())
     _check_stamps(case, needed=isinstance(value, SealedValue))  # (14)
     own = {case.name, case.description.signed_value, case.description.seal or case.name}
+    if isinstance(value, ArchiveValue):
+        own.add(archive_name(case.name))
     return SignatureOutcome(
         id=case.id,
         form=form[type(value)],

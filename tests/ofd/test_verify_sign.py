@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from ofd.package.reader import write_package
+from ofd.sign.archive import ValidationData, prepare_archive
 from ofd.verify.case import SignatureForm
 from ofd.verify.document import examine, verify
 from ofd.verify.policy import VerificationPolicy
@@ -15,7 +16,7 @@ from trustcore.crypto.digests import sm3
 from trustcore.report import Report, Status, Verdict
 from trustcore.x509 import oids
 
-from support.ofd_samples import SIGNED_AT, VERIFIED_AT, Pki, issue, make_crl, make_keys, make_token, unpack
+from support.ofd_samples import SIGNED_AT, VERIFIED_AT, Holder, Pki, issue, make_crl, make_keys, make_token, unpack
 from support.ofd_signing import (
     SIGNS,
     Value,
@@ -242,3 +243,67 @@ def test_a_signature_without_seal_is_told_and_fails_where_a_seal_is_required(pki
     report = verify(data, pki.policy())
     assert "ofd.seal.none" in codes(report, Status.WARNING)
     assert codes(verify(data, replace(pki.policy(), seal_required=True))) == {"ofd.seal.none"}
+
+
+# Archives that the product makes itself.
+
+
+def archived_by_us(pki: Pki, data: bytes, at: datetime, *, tsa: Holder, validation: ValidationData) -> bytes:
+    prepared = prepare_archive(data, at=at, validation=validation)
+    return prepared.complete(make_token(pki, prepared.to_be_stamped, at=at, tsa=tsa))
+
+
+def test_an_archive_carries_what_verifies_it_and_can_be_renewed(lasting: Pki, document: bytes) -> None:
+    """Three generations of time stamps; the root alone is known, and all certificates but the last one's are gone."""
+    keys = make_keys()
+    stamping = (oids.PURPOSE_TIME_STAMPING,)
+    first_tsa = issue(
+        keys, "TSA 1", issuer=lasting.issuing, serial=101, purposes=stamping, not_after=SIGNED_AT + 700 * DAY
+    )  # fmt: skip
+    second_tsa = issue(
+        keys, "TSA 2", issuer=lasting.issuing, serial=102, purposes=stamping, not_after=SIGNED_AT + 1400 * DAY
+    )  # fmt: skip
+    chain = (lasting.issuing.certificate.der,)
+
+    def lists(at: datetime) -> tuple[bytes, ...]:
+        return make_crl(lasting.root, at=at - DAY), make_crl(lasting.issuing, at=at - DAY)
+
+    times = (LATE, SIGNED_AT + 650 * DAY, SIGNED_AT + 1300 * DAY)
+    sealed = sign_anyhow(document, seal_value(lasting), closed=False)
+    once = archived_by_us(
+        lasting, sealed, times[0], tsa=first_tsa,
+        validation=ValidationData(certificates=chain, crls=(*lasting.crls, *lists(times[0]))),
+    )  # fmt: skip
+    twice = archived_by_us(
+        lasting, once, times[1], tsa=second_tsa,
+        validation=ValidationData(certificates=chain, crls=lists(times[1])),
+    )  # fmt: skip
+    thrice = archived_by_us(
+        lasting, twice, times[2], tsa=lasting.tsa,
+        validation=ValidationData(certificates=chain, crls=lists(times[2])),
+    )  # fmt: skip
+    now = SIGNED_AT + 3000 * DAY
+    policy = VerificationPolicy(roots=(lasting.root.certificate,), at=now, crls=lists(now))
+    result = examine(thrice, policy)
+    assert result.report.verdict is Verdict.VALID, result.report.problems
+    assert [item.form for item in result.signatures] == [SignatureForm.SEAL, *[SignatureForm.ARCHIVE] * 3]
+    assert not any(change.is_content for change in result.changes)
+    assert verify(sealed, policy).verdict is not Verdict.VALID
+    assert "ofd.archive.expired" not in codes(result.report, Status.WARNING)
+    assert "ofd.archive.expired" in codes(verify(once, policy), Status.WARNING)
+
+
+def test_changed_validation_data_is_found(lasting: Pki, document: bytes) -> None:
+    sealed = sign_anyhow(document, seal_value(lasting), closed=False)
+    validation = ValidationData(certificates=(lasting.issuing.certificate.der,), crls=(*lasting.crls,))
+    files = unpack(archived_by_us(lasting, sealed, LATE, tsa=lasting.tsa, validation=validation))
+    name = next(name for name in files if name.endswith("ValidationData.dat"))
+    files[name] = files[name][:-1] + bytes((files[name][-1] ^ 1,))
+    assert verify(write_package(files), policy_of(lasting, LATE + DAY)).verdict is Verdict.INVALID
+
+
+def test_a_signature_that_builds_on_none_cannot_be_told(lasting: Pki, document: bytes) -> None:
+    first = sign_anyhow(document, seal_value(lasting), closed=False)
+    data = sign_anyhow(first, archive_value(lasting.tsa, at=LATE), kind="Sign", attributes=' Relative="s999"')
+    report = verify(data, policy_of(lasting, MUCH_LATER, *later_crls(lasting)))
+    assert codes(report, Status.INDETERMINATE) == {"ofd.signature.relative"}
