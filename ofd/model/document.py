@@ -413,7 +413,7 @@ class Document:
         """Read a part; one that cannot be read leaves a warning."""
         part = Part(name, self._warnings)
         try:
-            root = part.root(self.files.read(name))
+            root = part.root(self.files.read(name), foreign=not root_name)
         except TrustError as error:
             part.warn("ofd.model.unreadable", "部分无法读取", "A part cannot be read", fault=error.code)
             return otherwise

@@ -89,8 +89,12 @@ class Part:
         """Note a guess in this part."""
         self.warnings.add(ReadWarning(code=code, zh=zh, en=en, evidence={"part": self.name, **evidence}))
 
-    def root(self, data: bytes) -> Element:
+    def root(self, data: bytes, *, foreign: bool = False) -> Element:
         """The root element; XML with faults is repaired as far as can be.
+
+        Args:
+            data: the part.
+            foreign: its elements may be of other namespaces than OFD's; else they are taken for OFD's.
 
         Raises:
             MalformedError: ``ofd.xml.…`` for what cannot be repaired, or must not: document types, size, depth.
@@ -102,7 +106,7 @@ class Part:
                 raise
             root = self._repaired(data, error)
         namespace = etree.QName(root).namespace or ""
-        if namespace not in _NAMESPACES:
+        if namespace not in _NAMESPACES and not foreign:
             self.warn(
                 "ofd.model.namespace",
                 "命名空间不是 OFD 的，按 OFD 读取",

@@ -17,7 +17,7 @@ _SAME_LINE = 0.45
 """Em between two baselines that are one line."""
 _WORD_GAP = 0.3
 """Em between two characters that are two words."""
-_SPACED_GAP = 1.5
+_SPACED_GAP = 5
 """The same inside one object, between Chinese characters."""
 _RUN_GAP = 1.6
 """Em between two pieces of a line that may belong to two columns."""
@@ -109,7 +109,9 @@ def _cut(row: Sequence[tuple[float, Character]], direction: Point) -> list[_Piec
     pieces: list[_Piece] = []
     for along, item in row:
         end = along + item.reach
-        if pieces and along - pieces[-1].right <= _RUN_GAP * max(item.size, pieces[-1].size):
+        if pieces and along - pieces[-1].right <= max(
+            _RUN_GAP * max(item.size, pieces[-1].size), _gap(pieces[-1].characters[-1], item)
+        ):
             piece = pieces[-1]
             piece.characters.append(item)
             piece.right = max(piece.right, end)
