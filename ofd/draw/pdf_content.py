@@ -5,7 +5,7 @@ begins in millimetres with y downward, as the scene has it; only the page's own 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import cos, radians, sin
 
 from ofd.draw.gradient import opacity_of
@@ -295,10 +295,21 @@ class Content:
         mode = _BOTH if fill and stroke else _FILL if fill else _STROKE if stroke else _INVISIBLE
         self._parts.append("q")
         self._prepare(item.matrix, fill, stroke)
-        self._show(item, IDENTITY, mode)
+        mute = mode != _INVISIBLE and any(not glyph.text for glyph in item.glyphs)
+        self._show(replace(item, glyphs=tuple(glyph for glyph in item.glyphs if glyph.text)) if mute else item, mode)
+        if mute:
+            self._mute_glyphs(item, {_FILL: "f", _STROKE: "S", _BOTH: "B"}[mode])
         self._parts.append("Q")
 
-    def _show(self, item: TextItem, outer: Matrix, mode: int) -> None:
+    def _mute_glyphs(self, item: TextItem, operator: str) -> None:
+        """The further glyphs of clusters as figures: as text they would be copied out as something."""
+        line = _TextLine(item, IDENTITY)
+        for glyph in item.glyphs:
+            path = () if glyph.text else (glyph.face or item.face).outline(glyph.index)
+            if path and glyph.index:
+                self._parts.append(path_operators(path, line.matrix_at((glyph.x, glyph.y))) + f" {operator}")
+
+    def _show(self, item: TextItem, mode: int, outer: Matrix = IDENTITY) -> None:
         """Text as a text object; ``outer`` leads from the item's space to the current one."""
         line = _TextLine(item, outer)
         parts = ["BT"] + ([f"{mode} Tr"] if mode else [])
@@ -378,14 +389,14 @@ class Content:
         inner._parts.append("1 g")
         for area in clip.areas:
             if area.text:
-                inner._show(area.text, area.text.matrix.then(area.matrix), _FILL)
+                inner._show(area.text, _FILL, area.text.matrix.then(area.matrix))
             elif area.path:
                 inner._parts.append(f"{path_operators(area.path, area.matrix)} f{'*' if area.even_odd else ''}")
         return inner.form(gray=True)
 
     def _clip(self, area: ClipArea | None) -> None:
         if area and area.text:
-            self._show(area.text, area.text.matrix.then(area.matrix), _CLIP)
+            self._show(area.text, _CLIP, area.text.matrix.then(area.matrix))
         elif area and area.path:
             self._parts.append(f"{path_operators(area.path, area.matrix)} W{'*' if area.even_odd else ''} n")
         else:
@@ -408,6 +419,10 @@ class _TextLine:
         self._pen = (0.0, 0.0)
         self._begun = False
 
+    def matrix_at(self, place: tuple[float, float]) -> Matrix:
+        """From the em square of a glyph, y upward, to the current space."""
+        return self._glyph.then(Matrix.translation(*place)).then(self._outer)
+
     def add(self, code: bytes, face: FontFace | None, index: int, place: tuple[float, float]) -> list[str]:
         """Take a glyph; returns the operators that became complete."""
         advance = face.advance_of(index) if face else 1.0
@@ -415,8 +430,7 @@ class _TextLine:
         gap = (self._pen[0] - place[0]) / self._em * 1000 if self._begun else 0.0
         if not self._begun or self._turned or abs(place[1] - self._pen[1]) > 1e-5 or abs(gap) > 20_000:
             done = self.end()
-            matrix = self._glyph.then(Matrix.translation(*place)).then(self._outer)
-            done.append(" ".join(number(value) for value in matrix) + " Tm")
+            done.append(" ".join(number(value) for value in self.matrix_at(place)) + " Tm")
             self._begun = True
             self._pen = place
         elif abs(gap) >= 0.05:

@@ -12,6 +12,8 @@ __all__ = ["MOST_PIXELS", "PDFIUM", "raster"]
 
 PDFIUM = RLock()
 """Hold it around every use of PDFium."""
+_NO_PIXEL_MORE = 1 - 1e-5
+"""PDFium's binding rounds sizes up; millimetres in points are never quite even."""
 MOST_PIXELS = 120_000_000
 """Largest picture that a page is drawn into."""
 
@@ -51,7 +53,7 @@ def raster(
             if pixels > MOST_PIXELS:
                 raise RejectedError("The picture would have too many pixels.", code="ofd.draw.too-large")
             bitmap = page.render(
-                scale=scale,
+                scale=scale * _NO_PIXEL_MORE,
                 crop=(left, bottom, right, top),
                 fill_color=background,
                 rev_byteorder=True,
