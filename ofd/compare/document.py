@@ -22,7 +22,8 @@ from trustcore.errors import NotFoundError
 
 __all__ = ["Comparing", "SinceSignature", "compare", "since_signature"]
 
-_DPI = 96.0
+_DPI = 144.0
+"""One point is 0.18 mm."""
 _TOLERANCE = 40
 """Of 255: what smoothing of edges may differ in."""
 

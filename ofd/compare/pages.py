@@ -10,10 +10,8 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from hashlib import sha256
 
-from PIL import ImageChops
-
 from ofd.compare.changes import PageChange, PageState, TextChange
-from ofd.compare.picture import drawn, regions
+from ofd.compare.picture import difference, drawn, regions
 from ofd.draw.page import sealed_scene
 from ofd.draw.scene import Image, Origin, Scene, TextItem
 from ofd.draw.seals import Seals
@@ -186,7 +184,7 @@ def _compare(old: PageSource, first: int, new: PageSource, second: int, *, dpi: 
     try:
         before, after = old.scene(first), new.scene(second)
         pictures = [drawn(scene, before.area, after.area, dpi=dpi) for scene in (before, after)]
-        found = regions(ImageChops.difference(*pictures), before.area, after.area, dpi=dpi, tolerance=tolerance)
+        found = regions(difference(*pictures), before.area, after.area, dpi=dpi, tolerance=tolerance)
     except TrustError as error:
         return PageChange(state=PageState.CHANGED, old=first, new=second, error=error.code)
     text = tuple(_text_changes(page_text(before).lines, page_text(after).lines))
