@@ -1,5 +1,6 @@
 """From the text of the model to glyphs and their places (GB/T 33190-2016 §11.3, §11.4)."""
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
@@ -15,6 +16,8 @@ _LAST_BMP = 0xFFFF
 _SYMBOLS = 0xF000
 """Where symbol fonts keep their characters."""
 _LAST_SYMBOL = 0xFF
+_NOTHING_TO_DRAW = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"})
+"""Unicode categories: controls, marks of format, halves of pairs, blanks."""
 
 Fallback = Callable[[str], FontFace | None]
 Warn = Callable[[str], None]
@@ -128,7 +131,7 @@ class _Setter:
         index = font.face.glyph(char)
         if not index and font.embedded and ord(char) <= _LAST_SYMBOL:
             index = font.face.glyph(chr(_SYMBOLS + ord(char)))
-        if index or char.isspace() or not char.isprintable():
+        if index or unicodedata.category(char) in _NOTHING_TO_DRAW:
             return Glyph(index=index, x=x, y=y, text=char)
         face = self._fallback(char)
         if face is None:

@@ -34,12 +34,12 @@ from ofd.model.path_data import parse_path
 from ofd.model.resources import Media
 from trustcore.errors import TrustError
 
-__all__ = ["page_scene"]
+__all__ = ["MOST_OBJECTS", "page_scene"]
 
 _DEEPEST = 32
 """Nesting of blocks, composites and patterns."""
-_MOST_OBJECTS = 500_000
-"""Objects drawn for one page; composites may multiply them."""
+MOST_OBJECTS = 500_000
+"""Objects drawn for one page."""
 _MOST_IMAGE_BYTES = 512 << 20
 _MOST_WARNINGS = 200
 _BOLD_FROM = 600
@@ -56,6 +56,7 @@ def page_scene(
     annotations: bool = True,
     for_print: bool = False,
     text_only: bool = False,
+    most_objects: int = MOST_OBJECTS,
 ) -> Scene:
     """A page as it is painted, without seals.
 
@@ -66,12 +67,13 @@ def page_scene(
         annotations: whether annotations are drawn.
         for_print: leave out annotations that are not to be printed.
         text_only: leave out figures and pictures, which are then not even read.
+        most_objects: what comes after so many objects is left out, with a warning; composites may multiply them.
 
     Raises:
         NotFoundError: ``ofd.model.no-page``; ``ofd.font.not-installed`` without any font on this machine.
     """
     page = document.page(index)
-    painter = _Painter(document, fonts, text_only=text_only)
+    painter = _Painter(document, fonts, text_only=text_only, most_objects=most_objects)
     items = [*painter.templates(page, "background"), *painter.page(page, page, OriginKind.PAGE)]
     items += painter.templates(page, "foreground")
     if annotations:
@@ -82,13 +84,14 @@ def page_scene(
 class _Painter:
     """Draws the parts of one page."""
 
-    def __init__(self, document: Document, fonts: FontLibrary, *, text_only: bool) -> None:
+    def __init__(self, document: Document, fonts: FontLibrary, *, text_only: bool, most_objects: int) -> None:
         self._text_only = text_only
         self._document = document
         self._fonts = fonts
         self._images: dict[str, Image] = {}
         self._image_bytes = 0
         self._objects = 0
+        self._most_objects = most_objects
         self.warnings: dict[str, None] = {}
 
     @property
@@ -100,8 +103,8 @@ class _Painter:
         """The layers of a page or template."""
         lookup = self._document.lookup(*dict.fromkeys((page, user)))
         place = Place(matrix=IDENTITY, lookup=lookup, kind=kind, part=page.part)
-        if not page.part:
-            self.warn(f"Page {page.id} is not in the package.")
+        if not page.readable:
+            self.warn(f"Page {page.id} is missing or cannot be read.")
         layers = sorted(page.layers, key=lambda layer: _LAYER_ORDER.get(layer.type.lower(), 1))
         return [item for layer in layers for item in self._layer(layer, place)]
 
@@ -151,7 +154,7 @@ class _Painter:
         items: list[Item] = []
         for item in objects:
             self._objects += 1
-            if self._objects > _MOST_OBJECTS:
+            if self._objects > self._most_objects:
                 self.warn("The page has too many objects; the rest is left out.")
                 break
             if isinstance(item, model.Block):

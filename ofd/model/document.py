@@ -373,7 +373,7 @@ class Document:
         return found
 
     def _read_page(self, page_id: str, name: str | None, index: int) -> Page:
-        blank = Page(id=page_id, index=index, part=name or "")
+        blank = Page(id=page_id, index=index, part=name or "", readable=False)
         if name is None:
             return blank
 

@@ -78,6 +78,8 @@ class Page:
     """Entry names of its own resource files."""
     layers: tuple[Layer, ...] = ()
     actions: tuple[Action, ...] = ()
+    readable: bool = True
+    """Whether its file is there and could be read; else the page is blank."""
 
 
 def read_area(part: Part, node: Element | None) -> PageArea | None:
