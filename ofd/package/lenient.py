@@ -10,11 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ofd.package.lenient_zip import LenientRecord, read_content, read_leniently
+from ofd.package.lenient_zip import LenientRecord, content_chunks, read_leniently
 from ofd.package.locations import Finder
 from ofd.package.read_warning import ReadWarning, WarningList
 from ofd.package.reader import Limits, Package
-from ofd.package.source import CHUNK_BYTES, FileSource, MemorySource, Source
+from ofd.package.source import FileSource, MemorySource, Source
 from trustcore.errors import NotFoundError, TrustError
 
 __all__ = ["LenientPackage", "ReadWarning"]
@@ -117,14 +117,13 @@ class LenientPackage:
         """
         if self.strict is not None:
             return self.strict.read(name)
-        return read_content(self._source, self._find(name), self._warnings)
+        return b"".join(content_chunks(self._source, self._find(name), self._warnings))
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """The content of a file piece by piece; errors as those of :meth:`read`."""
         if self.strict is not None:
             return self.strict.chunks(name)
-        content = self.read(name)
-        return (content[at : at + CHUNK_BYTES] for at in range(0, len(content), CHUNK_BYTES))
+        return content_chunks(self._source, self._find(name), self._warnings)
 
     def find(self, location: str, *, holder: str, base: str = "") -> str | None:
         """The entry that a location means to readers, or ``None`` when there is none.

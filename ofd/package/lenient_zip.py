@@ -28,7 +28,7 @@ from ofd.package.zip_format import (
 from ofd.package.zip_names import NameSet, check_attributes, decode_name, guess_name
 from trustcore.errors import MalformedError, TrustError
 
-__all__ = ["LenientRecord", "read_content", "read_leniently"]
+__all__ = ["LenientRecord", "content_chunks", "read_leniently"]
 
 _FF32 = 0xFFFFFFFF
 _FF16 = 0xFFFF
@@ -76,8 +76,8 @@ def read_leniently(source: Source, limits: Limits, warnings: WarningList) -> dic
     return files
 
 
-def read_content(source: Source, record: LenientRecord, warnings: WarningList) -> bytes:
-    """The content of a file, as much as can be unpacked; checksums and lengths that are wrong are warnings.
+def content_chunks(source: Source, record: LenientRecord, warnings: WarningList) -> Iterator[bytes]:
+    """The content of a file piece by piece, as much as can be unpacked; wrong checksums and lengths are warnings.
 
     Raises:
         MalformedError: ``ofd.package.encrypted``, ``ofd.package.method``, or ``ofd.package.entry-damaged`` when
@@ -89,35 +89,40 @@ def read_content(source: Source, record: LenientRecord, warnings: WarningList) -
         raise MalformedError(
             f"Entry {record.name!r} is packed in an unknown way.", code="ofd.package.method", entry=record.name
         )
-    packed = source.read(record.data_offset, record.compressed_size)
-    content, ends = (packed, True) if record.method == STORED else _inflate(packed, record.size)
-    if len(content) > record.size or (record.size and not content):
-        raise MalformedError(f"Entry {record.name!r} is damaged.", code="ofd.package.entry-damaged", entry=record.name)
-    if not ends or len(content) != record.size or zlib.crc32(content) != record.crc32:
-        warnings.add(
-            "ofd.read.entry-damaged",
-            "文件内容与校验和不符",
-            "The content of a file does not match its checksum",
-            entry=record.name,
-        )
-    return content
+    packed = pieces(source, record.data_offset, min(record.compressed_size, source.size - record.data_offset))
+    size = crc32 = 0
+    for chunk in packed if record.method == STORED else _inflated(packed):
+        size += len(chunk)
+        if size > record.size:
+            raise _damaged(record)
+        crc32 = zlib.crc32(chunk, crc32)
+        yield chunk
+    if record.size and not size:
+        raise _damaged(record)
+    if (size, crc32) != (record.size, record.crc32):
+        zh, en = "文件内容与长度或校验和不符", "The content of a file does not match its length or checksum"
+        warnings.add("ofd.read.entry-damaged", zh, en, entry=record.name)
 
 
-def _inflate(packed: bytes, size: int) -> tuple[bytes, bool]:
-    """What can be unpacked, at most one octet more than ``size``, and whether the stream ends."""
+def _inflated(packed: Iterator[bytes]) -> Iterator[bytes]:
+    """What can be unpacked."""
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
-    parts: list[bytes] = []
-    room = size + 1
-    for start in range(0, len(packed), CHUNK_BYTES):
-        waiting = packed[start : start + CHUNK_BYTES]
-        while waiting and room > 0 and not stream.eof:
+    for piece in packed:
+        waiting = piece
+        while not stream.eof:
             try:
-                parts.append(stream.decompress(waiting, room))
+                chunk = stream.decompress(waiting, CHUNK_BYTES)
             except zlib.error:
-                return b"".join(parts), False
-            room -= len(parts[-1])
+                return
+            if chunk:
+                yield chunk
             waiting = stream.unconsumed_tail
-    return b"".join(parts), stream.eof
+            if not waiting and not chunk:
+                break
+
+
+def _damaged(record: LenientRecord) -> MalformedError:
+    return MalformedError(f"Entry {record.name!r} is damaged.", code="ofd.package.entry-damaged", entry=record.name)
 
 
 def _by_directory(source: Source, limits: Limits, warnings: WarningList) -> list[LenientRecord] | None:

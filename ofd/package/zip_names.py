@@ -172,6 +172,15 @@ def check_distinct(names: Iterable[str]) -> None:
     Raises:
         MalformedError: ``ofd.package.duplicate`` with the entry in ``facts``.
     """
+    names = tuple(names)
+    keys = [_keys(name) for name in names]
+    folders: set[str] = set()
+    for _, needed in keys:
+        folders.update(needed)
+    if len({key for key, _ in keys}) == len(names):
+        files = folders.intersection([key for (key, _), name in zip(keys, names, strict=True) if name[-1] != "/"])
+        if not files:
+            return
     known = NameSet()
     for name in names:
         known.add(name)

@@ -37,8 +37,6 @@ __all__ = ["Directory", "read_directory"]
 _FF32 = 0xFFFFFFFF
 _FF16 = 0xFFFF
 _MAX_DIRECTORY_BYTES = 64 * 1024 * 1024
-_LOCAL_TAIL = LOCAL.size + 64
-"""How much is read for a local header: most names and extra fields fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +145,7 @@ def _central_record(reading: _Reading, directory: bytes, position: int) -> Centr
     if magic != CENTRAL_MAGIC or disk or record_end > len(directory):
         raise _malformed("The central directory is damaged.", "directory")
     raw_name = directory[name_start:name_end]
-    name = _name(reading, raw_name, flags)
+    name = _name(reading, raw_name) if not flags & UTF8_FLAG else decode_name(raw_name, UTF8_FLAG)
     if external or extra_length:
         check_attributes(name, external, directory[name_end : name_end + extra_length])
     is_directory = name[-1] == "/"
@@ -156,18 +154,19 @@ def _central_record(reading: _Reading, directory: bytes, position: int) -> Centr
         raise _malformed(f"Entry {name!r} has internal attributes that mean nothing.", "attributes", name)
     raw = directory[position:record_end]
     offset += reading.shift
-    data_offset = _check_local(reading.source, offset, raw, name)
+    data_offset = _check_local(reading.source, offset, raw, raw_name, name)
     data_end = data_offset + compressed_size
     end = _skip_descriptor(reading.source, data_end, fields, name) if flags & DATA_DESCRIPTOR_FLAG else data_end
     return CentralRecord(name, flags, method, crc32, compressed_size, size, offset, data_offset, end, raw, is_directory)
 
 
-def _name(reading: _Reading, raw: bytes, flags: int) -> str:
-    if reading.tolerance.unflagged_names and not flags & UTF8_FLAG and not raw.isascii():
+def _name(reading: _Reading, raw: bytes) -> str:
+    """A name that is not flagged UTF-8."""
+    if reading.tolerance.unflagged_names and not raw.isascii():
         name = decode_unflagged(raw)
         reading.guessed.append(name)
         return name
-    return decode_name(raw, flags & UTF8_FLAG)
+    return decode_name(raw, 0)
 
 
 def _check_packing(limits: Limits, name: str, fields: tuple[int, ...]) -> None:
@@ -175,7 +174,7 @@ def _check_packing(limits: Limits, name: str, fields: tuple[int, ...]) -> None:
     flags, method, compressed_size, size = fields[3], fields[4], fields[8], fields[9]
     if flags & REFUSED_FLAGS:
         raise _malformed(f"Entry {name!r} is encrypted or patched.", "encrypted", name)
-    if method not in {STORED, DEFLATED} or (method == STORED and size != compressed_size):
+    if method != DEFLATED and (method != STORED or size != compressed_size):
         raise _malformed(f"Entry {name!r} is packed in an unknown way.", "method", name)
     if size and name[-1] == "/":
         raise _malformed(f"The folder {name!r} has content.", "name", name)
@@ -184,27 +183,25 @@ def _check_packing(limits: Limits, name: str, fields: tuple[int, ...]) -> None:
         raise _malformed(f"Entry {name!r} unpacks to {size} bytes, more than is accepted.", "too-large", name)
 
 
-def _check_local(source: Source, offset: int, raw: bytes, name: str) -> int:
+def _check_local(source: Source, offset: int, raw: bytes, raw_name: bytes, name: str) -> int:
     """Compare the local header with the central record, and return where the data starts.
 
     Version needed, flags, method, time, date, CRC, sizes and name length stand in the same order in both; how a file
     was on its writer's disk stands in the central one only.
     """
-    header = source.read(offset, _LOCAL_TAIL)
-    if len(header) < LOCAL.size or not header.startswith(LOCAL_MAGIC):
+    length = LOCAL.size + len(raw_name)
+    header = source.read(offset, length)
+    if len(header) < length or header[:4] != LOCAL_MAGIC or header[30:] != raw_name:
         raise _mismatch(name)
-    name_length, extra_length = header[26] | header[27] << 8, header[28] | header[29] << 8
-    length = LOCAL.size + name_length + extra_length
-    if length > len(header):
-        header = source.read(offset, length)
-    same = header[4:28] == raw[6:30] or _is_deferred(header, raw)
-    name_end = LOCAL.size + name_length
-    raw_name = raw[CENTRAL.size : CENTRAL.size + name_length]
-    if not same or header[LOCAL.size : name_end] != raw_name or length > len(header):
+    if header[4:28] != raw[6:30] and not _is_deferred(header, raw):
         raise _mismatch(name)
+    extra_length = header[28] | header[29] << 8
     if extra_length:
-        check_attributes(name, 0, header[name_end:length])
-    return offset + length
+        extra = source.read(offset + length, extra_length)
+        if len(extra) < extra_length:
+            raise _mismatch(name)
+        check_attributes(name, 0, extra)
+    return offset + length + extra_length
 
 
 def _is_deferred(header: bytes, raw: bytes) -> bool:
