@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from ofd.package.reader import Package
 from ofd.structure import ROOT, DocumentBody
 from ofd.verify.case import SignatureOutcome, add_error
+from ofd.verify.kinds import Kind
 from ofd.verify.reachable import Reachable
 from trustcore.report import ReportBuilder, Status
 
@@ -56,8 +57,11 @@ def check_package(
     for error in reachable.problems:
         add_error(report, error)
     if reachable.missing:
+        # Whoever adds an attachment that was missing adds content that nothing else would refuse. A list of resources
+        # that some writers link and never write is told: were it added later, it would be shown and not protected.
+        harmless = set(reachable.missing.values()) == {Kind.RESOURCE}
         report.add(
-            Status.FAILED,
+            Status.WARNING if harmless else Status.FAILED,
             "ofd.coverage.missing",
             zh=f"文件中缺少 {len(reachable.missing)} 个被引用的部分",
             en=f"{len(reachable.missing)} linked files are missing",

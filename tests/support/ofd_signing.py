@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ofd.package.reader import Package
@@ -15,9 +16,14 @@ from ofd.ses.encode_first import (
 )
 from ofd.ses.structure import Extension, Picture
 from trustcore.asn1 import encoder
+from trustcore.crypto import sm2
 from trustcore.crypto.algorithms import SignatureAlgorithm
 from trustcore.crypto.digests import sm3
+from trustcore.x509 import extensions as x509_extensions
+from trustcore.x509.build import CertificateTemplate, certificate_tbs, signed
+from trustcore.x509.certificate import Certificate
 from trustcore.x509.gm_signed_data import build_gm_signed_data, gm_signed_attributes, time_stamp_attribute
+from trustcore.x509.names import DistinguishedName
 from trustcore.x509.ocsp import CertificateId, CertificateStatus, SingleResponse, build_response
 from trustcore.x509.tsp import TstInfo, build_token
 
@@ -287,3 +293,52 @@ def make_ocsp(
         next_update=at + lasting,
     )
     return build_response([single], responder=responder.certificate, signer=responder.signer, produced_at=at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawSigner:
+    """A signer whose private key is at hand: it can sign in ways that are not allowed."""
+
+    private_key: bytes
+    point: bytes
+
+    @property
+    def algorithm(self) -> SignatureAlgorithm:
+        """SM2 with SM3."""
+        return SignatureAlgorithm.SM2_SM3
+
+    @property
+    def public_key_der(self) -> bytes:
+        """SubjectPublicKeyInfo."""
+        algorithm = encoder.sequence(encoder.oid("1.2.840.10045.2.1"), encoder.oid("1.2.156.10197.1.301"))
+        return encoder.sequence(algorithm, encoder.bit_string(self.point))
+
+    def sign(self, message: bytes) -> bytes:
+        """As the standard says."""
+        return sm2.sign_digest(self.private_key, sm2.message_digest(self.point, message))
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Over e."""
+        return sm2.sign_digest(self.private_key, digest)
+
+
+def raw_holder(pki: Pki, *, serial: int = 70) -> tuple[Holder, RawSigner]:
+    """A certificate for a key whose private part is known."""
+    private_key, point = sm2.generate()
+    signer = RawSigner(private_key=private_key, point=point)
+    template = CertificateTemplate(
+        serial_number=serial,
+        signature_algorithm=SignatureAlgorithm.SM2_SM3,
+        issuer=pki.issuing.certificate.subject,
+        not_before=SIGNED_AT - timedelta(days=30),
+        not_after=SIGNED_AT + timedelta(days=365),
+        subject=DistinguishedName.from_text("CN=Raw,O=Test,C=CN"),
+        public_key_der=signer.public_key_der,
+        extensions=(
+            x509_extensions.basic_constraints(ca=False),
+            x509_extensions.key_usage("digitalSignature", "nonRepudiation"),
+            x509_extensions.authority_key_identifier(pki.issuing.certificate.subject_key_identifier or b""),
+        ),
+    )
+    der = signed(certificate_tbs(template), pki.issuing.signer)
+    return Holder(certificate=Certificate.from_der(der), signer=signer), signer
