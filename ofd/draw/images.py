@@ -5,13 +5,14 @@ memory is refused before it is unpacked.
 """
 
 import io
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
 from PIL import Image as Pillow
-from PIL import ImageFile, UnidentifiedImageError
+from PIL import ImageFile
 
 from ofd.draw.jbig2 import MAGIC as JBIG2_MAGIC
 from ofd.draw.jbig2 import read_jbig2
@@ -32,6 +33,8 @@ __all__ = [
 
 MOST_PIXELS = 80_000_000
 """Larger pictures are refused; an A3 page at 600 dots per inch has 70 million."""
+_DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, AttributeError, struct.error)
+"""What Pillow's readers raise when they meet what they do not expect."""
 _WEB_MODES = frozenset({"L", "RGB"})
 
 
@@ -84,7 +87,7 @@ def open_picture(data: bytes) -> Iterator[Pillow.Image]:
             image = Pillow.open(io.BytesIO(data), formats=_PILLOW_FORMATS)
     except Pillow.DecompressionBombError as error:
         raise _too_large() from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError) as error:
+    except _DECODER_ERRORS as error:
         raise _malformed() from error
     with image:
         if image.width * image.height > MOST_PIXELS:
@@ -118,13 +121,16 @@ def decode(data: bytes) -> Pillow.Image:
     if picture_kind(data) is PictureKind.JBIG2:
         return _decode_jbig2(data)
     with open_picture(data) as image:
+        assert isinstance(image, ImageFile.ImageFile)
         try:
             image.load()
-        except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError) as error:
-            restored = _without_its_end(data)
-            if restored is None:
+        except _DECODER_ERRORS as error:
+            # What was unpacked before the fault stays; without further tiles the picture counts as whole.
+            image.tile = []
+            try:
+                return image.copy()
+            except _DECODER_ERRORS:
                 raise _malformed() from error
-            return restored
         return image.copy()
 
 
@@ -152,19 +158,6 @@ def web_picture(data: bytes) -> tuple[str, bytes]:
                 return str(kind), data
     image = decode(data)
     return "image/png", to_png(image if image.mode in {"1", "L", "LA", "P", "RGB", "RGBA"} else image.convert("RGB"))
-
-
-def _without_its_end(data: bytes) -> Pillow.Image | None:
-    """What there is of a picture that was cut off."""
-    parser = ImageFile.Parser()
-    try:
-        parser.feed(data)
-        image = parser.image
-        if image is None or image.width * image.height > MOST_PIXELS or getattr(image, "im", None) is None:
-            return None
-        return image.copy()
-    except Exception:  # noqa: BLE001 - whatever a damaged picture leads the decoder into
-        return None
 
 
 def _decode_jbig2(data: bytes) -> Pillow.Image:

@@ -330,7 +330,7 @@ def test_links_outlines_bookmarks_attachments_and_metadata_are_there() -> None:
         assert [item.title for item in outline.root[0].children] == ["第一节", "第二节"]
     assert document.attachments["清单.xml"].get_file().read_bytes() == b"<a/>"
     assert str(document.Root.Names.Dests.Names[0]) == "甲"
-    assert document.pages[0].label == "i"
+    assert str(document.Root.PageLabels.Nums[1].P) == "i"
     assert document.Root.PageMode == "/UseOutlines"
 
 
