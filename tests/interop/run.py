@@ -10,11 +10,14 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # the samples of the tests
+
 import judge_bouncycastle
 import judge_dss
 import judge_gateway
 import judge_gmssl
 import judge_ofdrw
+import judge_ofdrw_exchange
 import judge_openid
 import judge_openssl
 import judge_pdf
@@ -34,6 +37,7 @@ JUDGES: tuple[tuple[str, Judge], ...] = (
     ("BouncyCastle", judge_bouncycastle.judge),
     ("gmssl", judge_gmssl.judge),
     ("ofdrw", judge_ofdrw.judge),
+    ("ofdrw, both ways", judge_ofdrw_exchange.judge),
     ("pdfsig", judge_pdf.judge_pdfsig),
     ("pyHanko", judge_pdf.judge_pyhanko),
     ("EU DSS", judge_dss.judge),

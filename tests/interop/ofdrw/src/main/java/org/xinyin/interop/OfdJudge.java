@@ -39,7 +39,7 @@ public final class OfdJudge {
         String problem = null;
         try (OFDReader reader = new OFDReader(file)) {
             pages = reader.getNumberOfPages();
-            stamps = reader.getStampAnnots().size();
+            stamps = reader.getStampAnnots().stream().mapToInt(seal -> seal.getStampAnnots().size()).sum();
             if (arguments.length > 2) {
                 rendered = render(reader, Path.of(arguments[2]));
             }
