@@ -33,7 +33,7 @@ from ofd.package.read_warning import ReadWarning
 from ofd.ses.info import Picture
 from ofd.ses.structure import Seal, SealSignature
 from ofd.xmlio import Element
-from trustcore.errors import RejectedError, TrustError
+from trustcore.errors import NotFoundError, RejectedError, TrustError
 
 __all__ = ["Seals", "Stamp", "place_picture", "prepare_picture"]
 
@@ -144,6 +144,11 @@ class Seals:
                 return Seal.parse(self._document.files.read(stamp.seal_part)).info.picture
             except TrustError as error:
                 self._warn(stamp.seal_part, "ofd.draw.no-seal", "印章文件无法读取", "The seal cannot be read", error)
+        elif not stamp.value_part:
+            missing = NotFoundError("The signature value is missing.", code="ofd.package.entry-missing")
+            self._warn(
+                stamp.signature_part, "ofd.draw.no-seal", "签名值缺失", "The signature value is missing", missing
+            )
         return None
 
     def _read(self) -> Iterable[Stamp]:
