@@ -56,14 +56,17 @@ def _characters(item: TextItem, run: int) -> Iterator[Character]:
         corners = [(0.0, -ascent), (advance, -ascent), (advance, descent), (0.0, descent)]
         turned = [_turn(corner, item.char_direction) for corner in corners]
         placed = [item.matrix.apply(glyph.x + x, glyph.y + y) for x, y in turned]
-        along = [(x - origin.x) * direction.x + (y - origin.y) * direction.y for x, y in placed]
+        size = hypot(item.matrix.c, item.matrix.d) * item.size
+        forward = item.matrix.apply(glyph.x + turned[1][0] - turned[0][0], glyph.y + turned[1][1] - turned[0][1])
+        reach = (forward.x - origin.x) * direction.x + (forward.y - origin.y) * direction.y
         yield Character(
             text=glyph.text,
             box=Box.around(placed),
             origin=origin,
             direction=direction,
-            size=hypot(item.matrix.c, item.matrix.d) * item.size,
-            reach=max(along),
+            size=size,
+            # An upright character in a column takes as much of it as it is high.
+            reach=reach if reach > 0.1 * size else size,
             run=run,
             after_blank=blank,
             origin_part=item.origin.part,

@@ -235,7 +235,7 @@ def _stacked(characters: Sequence[Character]) -> list[Character]:
     for run in runs:
         for index in run if len(run) > 1 else ():
             item = found[index]
-            found[index] = replace(item, direction=Point(0, 1), reach=max(item.box.bottom - item.origin.y, 0))
+            found[index] = replace(item, direction=Point(0, 1), reach=item.size)
     return found
 
 

@@ -158,7 +158,8 @@ def test_draw_parameters_come_from_the_object_its_parameter_and_the_layer_in_thi
     public = (
         '<DrawParams><DrawParam ID="1" Relative="2" LineWidth="1" Cap="Round"><StrokeColor Value="255 0 0"/>'
         '</DrawParam><DrawParam ID="2" LineWidth="2" Join="Bevel" MiterLimit="9"/>'
-        '<DrawParam ID="3" LineWidth="3" DashPattern="1 2" DashOffset="4"><StrokeColor Value="0 0 255"/><FillColor Value="0 255 0"/></DrawParam></DrawParams>'
+        '<DrawParam ID="3" LineWidth="3" DashPattern="1 2" DashOffset="4">'
+        '<StrokeColor Value="0 0 255"/><FillColor Value="0 255 0"/></DrawParam></DrawParams>'
     )
     layer = '<Content><Layer DrawParam="3">{}</Layer></Content>'
     stroke = stroke_of(draw(layer.format(figure('DrawParam="1" LineWidth="0.5"')), public=public))

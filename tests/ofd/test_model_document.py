@@ -242,7 +242,8 @@ def test_resources_are_read_whole() -> None:
             '<MultiMedia ID="2" Type="Image" Format="PNG"><MediaFile>i.png</MediaFile></MultiMedia></MultiMedias>'
             '<CompositeGraphicUnits><CompositeGraphicUnit ID="3" Width="4" Height="5"><Thumbnail>2</Thumbnail>'
             '<Content><PathObject ID="9"/></Content></CompositeGraphicUnit></CompositeGraphicUnits>'
-            '<Fonts><Font ID="4" FontName="f" FamilyName="g" Charset="prc" Bold="true" Italic="1" Serif="false" FixedWidth="true"><FontFile>f.ttf</FontFile></Font>'
+            '<Fonts><Font ID="4" FontName="f" FamilyName="g"'
+            ' Charset="prc" Bold="true" Italic="1" Serif="false" FixedWidth="true"><FontFile>f.ttf</FontFile></Font>'
             "</Fonts>",
             files=dict.fromkeys(("Doc_0/Res/p.icc", "Doc_0/Res/i.png", "Doc_0/Res/f.ttf"), b"x"),
         )
