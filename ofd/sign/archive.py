@@ -11,6 +11,7 @@ signature that is kept. The first signature must not have closed the list.
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import ClassVar
 
 from ofd.package.reader import Package
 from ofd.progress import Progress, silent
@@ -28,12 +29,13 @@ from trustcore.x509.tsp import build_request
 
 __all__ = ["ARCHIVE_FILE", "PreparedArchive", "ValidationData", "prepare_archive", "read_validation_data"]
 
-_KIND = "archive"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedArchive:
     """A package that waits for its time stamp."""
+
+    KIND: ClassVar = "archive"
+    """In the store."""
 
     draft: Draft
     digest_algorithm: DigestAlgorithm
@@ -79,7 +81,7 @@ class PreparedArchive:
 
     def to_json(self) -> bytes:
         """The prepared archive without the document, to be stored."""
-        return store(_KIND, self.draft, self.digest_algorithm)
+        return store(self.KIND, self.draft, self.digest_algorithm)
 
     @classmethod
     def from_json(cls, data: bytes, package: bytes | Package) -> "PreparedArchive":
@@ -89,7 +91,7 @@ class PreparedArchive:
             MalformedError: ``ofd.sign.stored``: it is no prepared archive.
             ConflictError: ``ofd.sign.other-document``: it is another document, or was signed or changed since.
         """
-        stored = Stored.parse(data, kind=_KIND)
+        stored = Stored.parse(data, kind=cls.KIND)
         try:
             algorithm = DigestAlgorithm(stored.text("digest"))
         except ValueError as error:

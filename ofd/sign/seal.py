@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import ClassVar
 
 from ofd.package.loc import absolute
 from ofd.package.reader import Package
@@ -28,12 +29,13 @@ from trustcore.errors import MalformedError, RejectedError
 
 __all__ = ["PreparedSeal", "Protection", "StampAnnotation", "prepare"]
 
-_KIND = "seal"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedSeal:
     """A package that waits for its signature."""
+
+    KIND: ClassVar = "seal"
+    """In the store."""
 
     to_be_signed: bytes
     """DER TBS_Sign: sign these octets."""
@@ -156,7 +158,7 @@ class PreparedSeal:
     def to_json(self) -> bytes:
         """The prepared seal without the document, to be stored."""
         return store(
-            _KIND,
+            self.KIND,
             self.draft,
             SIGNATURES[self.signature_algorithm].digest,
             to_be_signed=self.to_be_signed,
@@ -174,7 +176,7 @@ class PreparedSeal:
             MalformedError: ``ofd.sign.stored``: it is no prepared seal, or its parts are not of one piece.
             ConflictError: ``ofd.sign.other-document``: it is another document, or was signed or changed since.
         """
-        stored = Stored.parse(data, kind=_KIND)
+        stored = Stored.parse(data, kind=cls.KIND)
         to_be_signed = stored.octets("to_be_signed")
         certificate_der = stored.optional_octets("certificate")
         try:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import ClassVar
 
 from ofd.package.reader import Package
 from ofd.progress import Progress, silent
@@ -27,13 +28,15 @@ from trustcore.x509.gm_signed_data import build_gm_signed_data, gm_signed_attrib
 
 __all__ = ["PreparedSignature", "prepare_signature"]
 
-_KIND = "signature"
 _SET = 0x31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedSignature:
     """A package that waits for its signature."""
+
+    KIND: ClassVar = "signature"
+    """In the store."""
 
     to_be_signed: bytes
     """Sign these octets: DER SET OF Attribute, or the digest of Signature.xml (which is the message, not the hash)."""
@@ -115,7 +118,7 @@ class PreparedSignature:
     def to_json(self) -> bytes:
         """The prepared signature without the document, to be stored."""
         return store(
-            _KIND,
+            self.KIND,
             self.draft,
             SIGNATURES[self.signature_algorithm].digest,
             to_be_signed=self.to_be_signed,
@@ -134,7 +137,7 @@ class PreparedSignature:
             MalformedError: ``ofd.sign.stored``: it is no prepared signature, or its parts are not of one piece.
             ConflictError: ``ofd.sign.other-document``: it is another document, or was signed or changed since.
         """
-        stored = Stored.parse(data, kind=_KIND)
+        stored = Stored.parse(data, kind=cls.KIND)
         try:
             algorithm, shape = SignatureAlgorithm(stored.text("signature_algorithm")), Shape(stored.text("shape"))
         except ValueError as error:

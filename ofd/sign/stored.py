@@ -15,7 +15,7 @@ from ofd.sign.draft import Draft, SignatureType, restore_draft
 from trustcore.crypto.algorithms import DigestAlgorithm
 from trustcore.errors import MalformedError
 
-__all__ = ["Stored", "store"]
+__all__ = ["Stored", "kind_of", "store"]
 
 _FORMAT = "xinyin-ofd-prepared"
 _VERSION = 1
@@ -59,13 +59,8 @@ class Stored:
         Raises:
             MalformedError: ``ofd.sign.stored``: they are no prepared signature of this kind and version.
         """
-        try:
-            content = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise _malformed() from error
-        if not isinstance(content, dict):
-            raise _malformed()
-        if (content.get("format"), content.get("version"), content.get("kind")) != (_FORMAT, _VERSION, kind):
+        content = _content(data)
+        if content.get("kind") != kind:
             raise _malformed()
         return cls(content)
 
@@ -117,6 +112,25 @@ class Stored:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise _malformed()
         return value
+
+
+def kind_of(data: bytes) -> str:
+    """The kind of prepared signature that JSON octets hold.
+
+    Raises:
+        MalformedError: ``ofd.sign.stored``: they are no prepared signature of this version.
+    """
+    return str(_content(data).get("kind"))
+
+
+def _content(data: bytes) -> dict[str, object]:
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise _malformed() from error
+    if not isinstance(content, dict) or (content.get("format"), content.get("version")) != (_FORMAT, _VERSION):
+        raise _malformed()
+    return content
 
 
 def _encoded(value: _Value) -> object:

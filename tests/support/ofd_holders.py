@@ -4,6 +4,7 @@ from datetime import timedelta
 from functools import cache
 
 from trustcore.crypto.algorithms import KeyAlgorithm, SignatureAlgorithm
+from trustcore.signing import Signer
 from trustcore.x509 import extensions
 from trustcore.x509.build import CertificateTemplate, certificate_tbs, signed
 from trustcore.x509.certificate import Certificate
@@ -16,15 +17,20 @@ from support.ofd_samples import SIGNED_AT, Holder, make_keys, sample_pki
 @cache
 def holder_of(algorithm: KeyAlgorithm, *, serial: int = 100) -> Holder:
     """A certificate of the sample PKI for a new key of this kind; the same one for the same arguments."""
-    keys, issuer = make_keys(), sample_pki().issuing
-    signer = keys.signer(keys.generate(f"{algorithm}-{serial}", algorithm))
+    keys = make_keys()
+    return certified(keys.signer(keys.generate(f"{algorithm}-{serial}", algorithm)), serial=serial)
+
+
+def certified(signer: Signer, *, serial: int) -> Holder:
+    """A certificate of the sample PKI for a key."""
+    issuer = sample_pki().issuing
     template = CertificateTemplate(
         serial_number=serial,
         signature_algorithm=SignatureAlgorithm.SM2_SM3,
         issuer=issuer.certificate.subject,
         not_before=SIGNED_AT - timedelta(days=30),
         not_after=SIGNED_AT + timedelta(days=365),
-        subject=DistinguishedName.from_text(f"CN={algorithm} {serial},O=Test,C=CN"),
+        subject=DistinguishedName.from_text(f"CN={signer.algorithm} {serial},O=Test,C=CN"),
         public_key_der=signer.public_key_der,
         extensions=(
             extensions.basic_constraints(ca=False),

@@ -1,0 +1,112 @@
+"""What the commands of ``xinyin ofd sign`` share: keys, certificates, what travels along, how they end."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from ofd.cli.output import replacing
+from ofd.cli.policy import read_input
+from ofd.cli.terminal import refusals, shown_progress, usage_error
+from ofd.package.reader import Package
+from ofd.progress import Progress
+from ofd.sign.validation_data import ValidationData
+from trustcore.crypto.algorithms import SignatureAlgorithm
+from trustcore.crypto.key_files import load_signer
+from trustcore.errors import RejectedError
+from trustcore.signing import Signer
+from trustcore.x509.certificate import Certificate, load_pem_bundle
+from trustcore.x509.crl import load_crl
+
+__all__ = ["Ending", "algorithm_of", "carried_data", "opened", "read_certificates", "write_prepared"]
+
+_ALGORITHMS = (SignatureAlgorithm.SM2_SM3, SignatureAlgorithm.RSA_SHA256, SignatureAlgorithm.ECDSA_SHA256)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a command ends: with a key it signs, else it only prepares."""
+
+    out: Path | None
+    key: Path | None
+    password_file: Path | None
+    prepare: Path | None
+    tsa: str | None
+
+    def check(self) -> None:
+        """End the command with 64 when the options do not say how to end."""
+        if (self.key is None) == (self.prepare is None):
+            raise usage_error("请给出 --key 或 --prepare 之一 / give one of --key and --prepare")
+        if self.key is not None and self.out is None:
+            raise usage_error("请用 --out 指定输出文件 / give --out")
+        if self.prepare is not None and (self.tsa is not None or self.out is not None):
+            raise usage_error("--prepare 时不用 --out 与 --tsa / --out and --tsa do not go with --prepare")
+
+    def signer(self) -> Signer | None:
+        """The key, if there is one.
+
+        Raises:
+            TrustError: ``crypto.key-file…``.
+        """
+        if self.key is None:
+            return None
+        password = None if self.password_file is None else read_input(self.password_file).rstrip(b"\r\n")
+        return load_signer(read_input(self.key), password=password)
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[tuple[Package, Progress]]:
+    """The document, and a progress bar; errors end the command as :func:`ofd.cli.terminal.refusals` says."""
+    with refusals(file), ExitStack() as stack:
+        package = stack.enter_context(Package.open(file))
+        yield package, stack.enter_context(shown_progress("计算摘要 / hashing"))
+
+
+def read_certificates(path: Path) -> tuple[Certificate, ...]:
+    """The certificates of a PEM or DER file.
+
+    Raises:
+        MalformedError: there is none, or it cannot be read.
+    """
+    return load_pem_bundle(read_input(path))
+
+
+def algorithm_of(certificate: Certificate) -> SignatureAlgorithm:
+    """What the key of a certificate signs with.
+
+    Raises:
+        RejectedError: ``ofd.sign.key`` for a key of another kind.
+    """
+    for algorithm in _ALGORITHMS:
+        if certificate.public_key.serves(algorithm):
+            return algorithm
+    raise RejectedError("The certificate's key is of a kind that does not sign documents.", code="ofd.sign.key")
+
+
+def carried_data(
+    certificates: Sequence[Certificate],
+    chain: Sequence[Path] | None,
+    crls: Sequence[Path] | None,
+    ocsp: Sequence[Path] | None,
+) -> ValidationData:
+    """What travels in the document for verifiers.
+
+    Raises:
+        MalformedError: a file cannot be read as what it is given for.
+    """
+    further = [certificate for path in chain or () for certificate in read_certificates(path)]
+    return ValidationData(
+        certificates=tuple(dict.fromkeys(item.der for item in (*certificates, *further))),
+        crls=tuple(load_crl(read_input(path)).der for path in crls or ()),
+        ocsp_responses=tuple(read_input(path) for path in ocsp or ()),
+    )
+
+
+def write_prepared(name: Path, stored: bytes, to_be_signed: bytes, digest: bytes) -> None:
+    """Write ``NAME.json`` and ``NAME.tbs``; print the digest, for machines that sign digests."""
+    for suffix, octets in ((".json", stored), (".tbs", to_be_signed)):
+        with replacing(name.with_name(name.name + suffix)) as out:
+            out.write(octets)
+    typer.echo(digest.hex())
