@@ -46,7 +46,7 @@ class Conversion:
     """The OFD package; empty when it was written into a file."""
 
 
-def pdf_to_ofd(  # noqa: PLR0913 - one argument per choice
+def pdf_to_ofd(
     source: bytes | Path,
     *,
     doc_id: str,
@@ -156,7 +156,9 @@ class _Work:
             self.builder.attach(file.file_name, file.data, format=suffix if usable else "bin")
         if _is_signed(self._document):
             self.warnings.append(
-                PageWarning(page=0, sentence="The signatures of the PDF are drawn, but do not hold for the OFD document.")
+                PageWarning(
+                    page=0, sentence="The signatures of the PDF are drawn, but do not hold for the OFD document."
+                )
             )
 
     def _page(self, index: int) -> None:
@@ -176,7 +178,7 @@ class _Work:
             act = self._act(link.target)
             box = matrix.box(link.box)
             if act is not None and box.intersects(area):
-                self.builder.link(self._canvases[index], act, box_mm=tuple(box))
+                self.builder.link(self._canvases[index], act, box_mm=(box.x, box.y, box.width, box.height))
 
     def _outline(self, entry: Entry) -> OutlineItem:
         act = None if entry.target is None else self._act(entry.target)

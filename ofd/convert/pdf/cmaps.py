@@ -19,26 +19,37 @@ _JIS = "jis"
 """JIS X 0208 in two octets of seven bits."""
 _DEPTH = 4
 
+_HALF_WIDTH = (
+    ("GB-EUC", 814),
+    ("GBK-EUC", 814),
+    ("GBK2K", 814),
+    ("90ms-RKSJ", 231),
+    ("EUC-", 231),
+    ("ETen-B5", 13648),
+    ("KSC-EUC", 8094),
+    ("KSCms-UHC-HW", 8094),
+)
+"""Predefined CMaps whose ASCII has half the width of a Chinese character: CID of the space."""
 _CODECS = (
-    ("UCS2", "utf-16-be", 2),
-    ("UTF16", "utf-16-be", 2),
-    ("GBK2K", "gb18030", 2),
-    ("GBKp", "gbk", 2),
-    ("GBK", "gbk", 2),
-    ("GB-", "gb2312", 2),
-    ("GBpc", "gb2312", 2),
-    ("ETenms", "cp950", 2),
-    ("ETen-B5", "cp950", 2),
-    ("B5pc", "big5", 2),
-    ("HKscs", "big5hkscs", 2),
-    ("90ms", "cp932", 2),
-    ("90pv", "cp932", 2),
-    ("RKSJ", "shift_jis", 2),
-    ("EUC-H", "euc_jp", 2),
-    ("EUC-V", "euc_jp", 2),
-    ("KSCms", "cp949", 2),
-    ("KSC-EUC", "euc_kr", 2),
-    ("KSCpc", "euc_kr", 2),
+    ("UCS2", "utf-16-be"),
+    ("UTF16", "utf-16-be"),
+    ("GBK2K", "gb18030"),
+    ("GBKp", "gbk"),
+    ("GBK", "gbk"),
+    ("GB-", "gb2312"),
+    ("GBpc", "gb2312"),
+    ("ETenms", "cp950"),
+    ("ETen-B5", "cp950"),
+    ("B5pc", "big5"),
+    ("HKscs", "big5hkscs"),
+    ("90ms", "cp932"),
+    ("90pv", "cp932"),
+    ("RKSJ", "shift_jis"),
+    ("EUC-H", "euc_jp"),
+    ("EUC-V", "euc_jp"),
+    ("KSCms", "cp949"),
+    ("KSC-EUC", "euc_kr"),
+    ("KSCpc", "euc_kr"),
 )
 """How the codes of predefined CMaps read as text, by a part of the CMap's name (ISO 32000-2 table 116)."""
 
@@ -58,6 +69,8 @@ class CMap:
     """Code to Unicode."""
     codec: str = ""
     """Python's name of the encoding that the codes of a predefined CMap are in."""
+    first_ascii: int = 1
+    """CID of the space in a predefined CMap."""
     identity: bool = False
     """Two octets, and the CID is the code."""
 
@@ -96,6 +109,14 @@ class CMap:
                 return first + code - low
         return None
 
+    def ascii_cid(self, length: int, code: int) -> int:
+        """The CID of a code of a predefined CMap that stands for an ASCII character; 0 for others.
+
+        The character collections of Adobe have proportional ASCII from CID 1, and the half-width one elsewhere.
+        """
+        text = self.unicode(length, code)
+        return self.first_ascii + ord(text) - 0x20 if len(text) == 1 and " " <= text <= "~" else 0
+
     def unicode(self, length: int, code: int) -> str:
         """What a code means by the predefined CMap's own encoding; empty when that is not known."""
         if not self.codec:
@@ -118,9 +139,10 @@ def read_cmap(value: object, limits: Limits, depth: int = 0) -> CMap:
     if plain := name(value)[1:]:
         if plain.startswith("Identity"):
             return CMap(vertical=plain.endswith("V"), identity=True)
-        for part, codec, _ in _CODECS:
+        for part, codec in _CODECS:
             if part in plain:
-                return CMap(vertical=plain.endswith("V"), codec=codec)
+                first = next((cid for start, cid in _HALF_WIDTH if plain.startswith(start)), 1)
+                return CMap(vertical=plain.endswith("V"), codec=codec, first_ascii=first)
         if plain in {"H", "V"}:
             return CMap(vertical=plain == "V", codec=_JIS)
         return CMap(vertical=plain.endswith("-V"), identity=True)
@@ -156,36 +178,24 @@ def read_to_unicode(value: object, limits: Limits) -> dict[int, str]:
 def _parse(data: bytes) -> CMap:
     cmap = CMap()
     section = ""
-    operands: list[bytes | int | str | list[bytes]] = []
+    operands: list[_Operand] = []
     listed: list[bytes] | None = None
     entries = 0
     for match in _TOKEN.finditer(data):
-        code, plain, bracket, word = match.groups()
-        if code is not None:
-            item = _hex(code)
-            if listed is None:
-                operands.append(item)
-            else:
-                listed.append(item)
+        code, _, bracket, word = match.groups()
+        if listed is not None and code is not None:
+            listed.append(_hex(code))
         elif bracket == b"[":
             listed = []
         elif bracket == b"]" and listed is not None:
             operands.append(listed)
             listed = None
-        elif plain is not None:
-            operands.append(plain.decode("latin-1"))
-        elif word is not None:
-            text = word.decode("latin-1")
-            if text.startswith("begin"):
-                section, operands = text[5:], []
-            elif text.startswith("end"):
-                section, operands = "", []
-            elif text.lstrip("-").isdigit():
-                operands.append(int(text[:12]))
-            else:
-                operands = []
-        wanted = _SECTIONS.get(section)
-        if wanted and len(operands) == wanted:
+        elif word is not None and word.startswith((b"begin", b"end")):
+            section = word[5:].decode("latin-1") if word.startswith(b"begin") else ""
+            operands = []
+        else:
+            operands.extend(_operand(match))
+        if len(operands) == _SECTIONS.get(section):
             entries += 1
             if entries > _MOST_ENTRIES:
                 break
@@ -194,6 +204,17 @@ def _parse(data: bytes) -> CMap:
     return cmap
 
 
+def _operand(match: re.Match[bytes]) -> Iterator["_Operand"]:
+    code, plain, _, word = match.groups()
+    if code is not None:
+        yield _hex(code)
+    elif plain is not None:
+        yield plain.decode("latin-1")
+    elif word is not None and word.decode("latin-1").removeprefix("-").isdecimal():
+        yield int(word[:12])
+
+
+_Operand = bytes | int | str | list[bytes]
 _SECTIONS = {"codespacerange": 2, "cidchar": 2, "cidrange": 3, "bfchar": 2, "bfrange": 3}
 
 
@@ -202,7 +223,7 @@ def _hex(digits: bytes) -> bytes:
     return bytes.fromhex((clean + b"0" * (len(clean) % 2)).decode("ascii"))
 
 
-def _store(cmap: CMap, section: str, operands: list[bytes | int | str | list[bytes]]) -> None:
+def _store(cmap: CMap, section: str, operands: list[_Operand]) -> None:
     first, *others = operands
     if not isinstance(first, bytes) or not 0 < len(first) <= 4 or len(cmap.text) > _MOST_ENTRIES:
         return
@@ -226,7 +247,7 @@ def _store(cmap: CMap, section: str, operands: list[bytes | int | str | list[byt
         _store_text_range(cmap, low, min(high, low + 0xFFFF), others[1])
 
 
-def _store_text_range(cmap: CMap, low: int, high: int, target: bytes | int | str | list[bytes]) -> None:
+def _store_text_range(cmap: CMap, low: int, high: int, target: _Operand) -> None:
     if isinstance(target, list):
         for code, item in zip(range(low, high + 1), target, strict=False):
             cmap.text[code] = _utf16(item)

@@ -139,7 +139,7 @@ def _icc(
     return _BY_COMPONENTS.get(count, alternate)
 
 
-def _lab(items: list[pikepdf.Object], resources: pikepdf.Object | None, limits: Limits, depth: int) -> ColorSpace:
+def _lab(items: list[pikepdf.Object], *_: object) -> ColorSpace:
     parameters = dictionary(items[1])
     white = (numbers(parameters.get("/WhitePoint"), 3) if parameters is not None else None) or (0.9505, 1.0, 1.089)
 
@@ -216,7 +216,8 @@ def _pattern(items: list[pikepdf.Object], resources: pikepdf.Object | None, limi
     )
 
 
-_READERS = {
+_Reader = Callable[[list[pikepdf.Object], pikepdf.Object | None, Limits, int], ColorSpace | None]
+_READERS: dict[str, _Reader] = {
     "/ICCBased": _icc,
     "/Lab": _lab,
     "/Indexed": _indexed,

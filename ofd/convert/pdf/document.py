@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import Self
 
 import pikepdf
 
@@ -12,7 +13,7 @@ from ofd.convert.pdf.interpreter import Interpreter
 from ofd.convert.pdf.noting import note_strings
 from ofd.convert.pdf.reading import Reading
 from ofd.convert.pdf.state import Sink
-from ofd.convert.pdf.streams import Limits, array, dictionary, number, numbers, read_stream
+from ofd.convert.pdf.streams import Limits, array, content_stream, dictionary, number, numbers, read_stream
 from ofd.convert.pdf.type3 import traced
 from ofd.draw.scene import Origin, OriginKind, Scene
 from ofd.fonts.library import FontLibrary, installed_fonts
@@ -91,7 +92,7 @@ class PdfDocument:
         """Let go of the file."""
         self.document.close()
 
-    def __enter__(self) -> "PdfDocument":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -180,7 +181,7 @@ class PdfDocument:
             total += len(octets[-1])
             if total > self._limits.stream_octets:
                 raise RejectedError("A page of the PDF is too big.", code="ofd.convert.pdf-too-big")
-        return pikepdf.Stream(self.document, b"\n".join(octets))
+        return content_stream(self.document, b"\n".join(octets), self._limits)
 
 
 def _inherited(page: pikepdf.Object, key: str) -> pikepdf.Object | None:

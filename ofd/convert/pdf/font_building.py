@@ -1,6 +1,6 @@
 """Clean TrueType fonts out of glyph outlines of any kind, to be embedded in OFD."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -13,7 +13,6 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib.tables._g_l_y_f import Glyph as TrueTypeGlyph
 
 from ofd.convert.pdf.type1 import Pen
-from collections.abc import Callable
 
 __all__ = ["Drawn", "build_truetype"]
 

@@ -11,15 +11,17 @@ from io import BytesIO
 import uharfbuzz as hb
 from fontTools import cffLib
 from fontTools.encodings.StandardEncoding import StandardEncoding
+from fontTools.misc.psCharStrings import T2WidthExtractor
 from fontTools.ttLib import TTFont
 
 from ofd.convert.pdf.type1 import Pen, read_type1
 
-__all__ = ["FontProgram", "STANDARD_NAMES", "read_cff", "read_font_program", "read_opentype"]
+__all__ = ["STANDARD_NAMES", "FontProgram", "read_cff", "read_font_program", "read_opentype"]
 
 STANDARD_NAMES = {code: name for code, name in enumerate(StandardEncoding) if name != ".notdef"}
 """StandardEncoding (ISO 32000-2 Annex D): code to glyph name."""
 
+_MOST_CALLS = 2000
 _Draw = Callable[[int, Pen], None]
 
 
@@ -123,25 +125,29 @@ def read_cff(data: bytes) -> FontProgram | None:
     )
 
 
-def _cff_width(top: object, charset: list[str], index: int) -> float:
+class _WidthReader(T2WidthExtractor):  # type: ignore[misc]
+    """Runs a charstring for its width; one that calls subroutines without end is given up."""
+
+    calls = 0
+
+    def execute(self, charstring: object) -> None:
+        self.calls += 1
+        if self.calls > _MOST_CALLS:
+            raise ValueError
+        super().execute(charstring)
+
+
+def _cff_width(top: cffLib.TopDict, charset: list[str], index: int) -> float:
     """Width of a CFF glyph; 0 when its charstring does not tell."""
     try:
-        charstring = top.CharStrings[charset[index]]  # type: ignore[attr-defined]
-        charstring.decompile()
+        charstring = top.CharStrings[charset[index]]
         private = charstring.private
-        program = charstring.program
+        subroutines = getattr(private, "Subrs", [])
+        reader = _WidthReader(subroutines, top.GlobalSubrs, private.nominalWidthX, private.defaultWidthX, private)
+        reader.execute(charstring)
+        return float(reader.width)
     except Exception:  # noqa: BLE001 - fontTools raises anything at all for damaged fonts
         return 0.0
-    values = []
-    for item in program:
-        if isinstance(item, str):
-            even = item in {"hstem", "hstemhm", "vstem", "vstemhm", "cntrmask", "hintmask"}
-            wanted = {"rmoveto": 2, "hmoveto": 1, "vmoveto": 1, "endchar": 0}.get(item, len(values) // 2 * 2)
-            if (even and len(values) % 2) or (not even and len(values) == wanted + 1):
-                return float(private.nominalWidthX + values[0])
-            break
-        values.append(item)
-    return float(private.defaultWidthX)
 
 
 def _wrapped(cff: bytes, count: int, units: int) -> bytes:
@@ -200,8 +206,10 @@ def _cmaps(tables: TTFont | None) -> tuple[dict[int, int], dict[int, int], dict[
     unicode: dict[int, int] = {}
     symbol: dict[int, int] = {}
     macintosh: dict[int, int] = {}
+    if tables is None:
+        return unicode, symbol, macintosh
     try:
-        subtables = list(tables["cmap"].tables) if tables is not None else []
+        subtables = list(tables["cmap"].tables)
     except Exception:  # noqa: BLE001 - fontTools raises anything at all for damaged fonts
         subtables = []
     for subtable in subtables:

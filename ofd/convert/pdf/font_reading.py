@@ -14,7 +14,7 @@ from ofd.convert.pdf.encodings import (
 )
 from ofd.convert.pdf.font_programs import STANDARD_NAMES, FontProgram, read_font_program
 from ofd.convert.pdf.fonts import Metrics, Type3
-from ofd.convert.pdf.standard_fonts import standard_name, standard_program
+from ofd.convert.pdf.standard_fonts import is_standard, standard_name, standard_program, symbol_encoding
 from ofd.convert.pdf.streams import Limits, array, dictionary, matrix_of, name, number, read_stream
 
 __all__ = ["read_font"]
@@ -71,6 +71,8 @@ def _simple(source: pikepdf.Object, limits: Limits) -> Metrics:
     encoding = source.get("/Encoding")
     base = base_encoding(encoding)
     changed = differences(encoding)
+    if own is None and stand_in in {"Symbol", "ZapfDingbats"}:
+        base = symbol_encoding(stand_in)
     if own is not None and own.truetype:
         symbolic = bool(flags & _SYMBOLIC) or (base is None and not changed)
         names = {**(base or ({} if symbolic else STANDARD_NAMES)), **changed}
@@ -94,6 +96,7 @@ def _simple(source: pikepdf.Object, limits: Limits) -> Metrics:
         family=family,
         program=program,
         substituted=own is None,
+        standard=own is None and is_standard(family),
         glyphs=glyphs,
         texts=texts,
         widths=widths,
@@ -124,7 +127,7 @@ def _named_glyphs(
     for code, glyph in {**(base or {}), **changed}.items():
         names[code] = glyph
         index = program.names.get(glyph)
-        if index is None:
+        if index is None and glyph not in program.names:
             point = text_of_glyph_name(glyph)
             index = program.unicode.get(ord(point)) if len(point) == 1 else None
         if index is None:
@@ -222,7 +225,7 @@ def _type3(source: pikepdf.Object, limits: Limits) -> Metrics:
     texts = {code: text_of_glyph_name(glyph) for code, glyph in names.items()}
     told = {code: clean_text(text) for code, text in read_to_unicode(source.get("/ToUnicode"), limits).items()}
     texts.update((code, text) for code, text in told.items() if text)
-    streams = {}
+    streams: dict[int, pikepdf.Object] = {}
     for code, glyph in names.items():
         stream = procedures.get("/" + glyph) if procedures is not None else None
         if isinstance(stream, pikepdf.Stream):

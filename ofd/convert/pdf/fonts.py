@@ -23,7 +23,7 @@ from ofd.fonts.library import FontLibrary
 from ofd.geometry import Matrix
 from trustcore.errors import NotFoundError
 
-__all__ = ["Char", "Code", "Font", "Type3", "Metrics"]
+__all__ = ["Char", "Code", "Font", "Metrics", "Type3"]
 
 _MOST_GLYPHS = 60_000
 _NARROWER = 0.97
@@ -77,6 +77,8 @@ class Metrics:
     """None when no font program can be had: the installed fonts stand in."""
     substituted: bool
     """The program is not the document's own."""
+    standard: bool = False
+    """One of the fourteen fonts that a PDF need not embed."""
     glyphs: dict[int, int]
     """Code to glyph number of the program, of simple fonts."""
     texts: dict[int, str]
@@ -121,7 +123,8 @@ class Font:
     @property
     def substituted(self) -> str:
         """Name of the font when it is not embedded and another takes its place; else empty."""
-        return self._metrics.family if self._metrics.substituted and self.type3 is None else ""
+        metrics = self._metrics
+        return metrics.family if metrics.substituted and not metrics.standard and metrics.type3 is None else ""
 
     def has_outline(self, char: Char) -> bool:
         """Whether a glyph of a Type 3 font is an outline, as glyphs of other fonts are."""
@@ -165,10 +168,11 @@ class Font:
             slot = slots.get((index, text))
             if slot is None:
                 width = self._chars[code].width
-                own = program.advance(index) / program.units_per_em
                 draw = partial(program.draw, index)
-                if self._metrics.substituted and 0 < width < own * _NARROWER:
-                    draw = partial(_narrowed, draw, width / own)
+                if self._metrics.substituted:
+                    own = program.advance(index) / program.units_per_em
+                    if 0 < width < own * _NARROWER:
+                        draw = partial(_narrowed, draw, width / own)
                 drawn.append(Drawn(draw=draw, advance=width * program.units_per_em, text=text))
                 slot = slots[index, text] = len(drawn)
             chosen[code] = slot
@@ -215,18 +219,23 @@ class Font:
         if cid is None:
             text = self._chars[code].text
             return program.unicode.get(ord(text), 0) if len(text) == 1 else 0
-        if metrics.cid_glyphs is not None:
-            return int.from_bytes(metrics.cid_glyphs[2 * cid : 2 * cid + 2])
-        if program.cids is not None:
-            return program.cids.get(cid, 0)
-        return cid
+        return self._by_cid(program, cid)
+
+    def _by_cid(self, program: FontProgram, cid: int) -> int:
+        """Glyph number of a CID (ISO 32000-2 §9.7.4.2)."""
+        mapping = self._metrics.cid_glyphs
+        if mapping is not None:
+            return int.from_bytes(mapping[2 * cid : 2 * cid + 2])
+        return cid if program.cids is None else program.cids.get(cid, 0)
 
     def _char(self, code: Code) -> Char:
         metrics = self._metrics
         if metrics.cmap is None:
             width = metrics.widths.get(code.value, metrics.default_width)
             return Char(code=code, text=metrics.texts.get(code.value) or UNKNOWN, width=width)
-        cid = metrics.cmap.cid(code.length, code.value) or 0
+        cid = metrics.cmap.cid(code.length, code.value)
+        if cid is None:
+            cid = metrics.cmap.ascii_cid(code.length, code.value)
         width = metrics.widths.get(cid, metrics.default_width)
         text = metrics.texts.get(code.value) or metrics.cmap.unicode(code.length, code.value) or self._meaning(cid)
         if not metrics.cmap.vertical:
@@ -244,12 +253,7 @@ class Font:
             return ""
         if self._reverse is None:
             self._reverse = {glyph: chr(point) for point, glyph in reversed(program.unicode.items())}
-        index = cid
-        if self._metrics.cid_glyphs is not None:
-            index = int.from_bytes(self._metrics.cid_glyphs[2 * cid : 2 * cid + 2])
-        elif program.cids is not None:
-            index = program.cids.get(cid, 0)
-        return self._reverse.get(index, "")
+        return self._reverse.get(self._by_cid(program, cid), "")
 
 
 def _narrowed(draw: "partial[None]", factor: float, pen: Pen) -> None:

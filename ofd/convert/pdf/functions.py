@@ -77,7 +77,7 @@ def _bounded(inner: Function, domain: list[tuple[float, float]], range_: list[tu
 
 
 def _clamp(value: float, low: float, high: float) -> float:
-    return low if value < low else high if value > high else value
+    return low if value < low else min(value, high)
 
 
 def _exponential(source: pikepdf.Object) -> Function:

@@ -84,7 +84,7 @@ def _with_alpha(picture: Picture.Image, alpha: Picture.Image) -> Picture.Image:
 
 def _passes_through(source: pikepdf.Object, space: ColorSpace | None) -> bool:
     filters = filters_of(source)
-    if len(filters) != 1 or filters[0] not in _JPEG or source.get("/Mask") is not None and array(source.get("/Mask")):
+    if len(filters) != 1 or filters[0] not in _JPEG or (source.get("/Mask") is not None and array(source.get("/Mask"))):
         return False
     decode = numbers(source.get("/Decode"))
     plain = decode is None or all(value == index % 2 for index, value in enumerate(decode))

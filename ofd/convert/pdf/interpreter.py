@@ -1,44 +1,25 @@
 """Content streams (ISO 32000-2 §7.8.2, Annex A): operators become items of a scene."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import pikepdf
 
-from ofd.convert.pdf.colors import CMYK, GRAY, RGB, read_color_space
+from ofd.convert.pdf.colors import CMYK, GRAY, RGB
+from ofd.convert.pdf.graphics import Graphics, Operands, matrix, pair
 from ofd.convert.pdf.masking import masked_picture
 from ofd.convert.pdf.painting import Painter, clipped, mapped
 from ofd.convert.pdf.reading import Reading
-from ofd.convert.pdf.state import Clipping, Ink, Sink, SoftMask, State
-from ofd.convert.pdf.streams import array, dictionary, matrix_of, name, number, numbers, read_stream
+from ofd.convert.pdf.state import Clipping, Ink, Sink, State
+from ofd.convert.pdf.streams import array, content_stream, dictionary, matrix_of, name, number, numbers, read_stream
 from ofd.convert.pdf.text_showing import GlyphPlace, TextRunner
-from ofd.draw.scene import BlendMode, Cap, Clip, ClipArea, Group, Item, Join, Origin, Paint, Stroke, TextItem
+from ofd.draw.scene import BlendMode, Clip, ClipArea, Group, Item, Origin, Paint, Stroke, TextItem
 from ofd.geometry import IDENTITY, Box, Matrix, PathCommand
 
 __all__ = ["Interpreter"]
 
-_BLENDS = {
-    "/Multiply": BlendMode.MULTIPLY,
-    "/Screen": BlendMode.SCREEN,
-    "/Overlay": BlendMode.OVERLAY,
-    "/Darken": BlendMode.DARKEN,
-    "/Lighten": BlendMode.LIGHTEN,
-    "/ColorDodge": BlendMode.COLOR_DODGE,
-    "/ColorBurn": BlendMode.COLOR_BURN,
-    "/HardLight": BlendMode.HARD_LIGHT,
-    "/SoftLight": BlendMode.SOFT_LIGHT,
-    "/Difference": BlendMode.DIFFERENCE,
-    "/Exclusion": BlendMode.EXCLUSION,
-}
-_CAPS = (Cap.BUTT, Cap.ROUND, Cap.SQUARE)
-_JOINS = (Join.MITER, Join.ROUND, Join.BEVEL)
-_MOST_SAVED = 500
-_FULL = 6
 
-_Operands = Sequence[object]
-
-
-class Interpreter:
+class Interpreter(Graphics):
     """Runs content streams of one page into a sink."""
 
     def __init__(self, reading: Reading, sink: Sink, origin: Origin, *, base: Matrix, depth: int = 0) -> None:
@@ -51,34 +32,18 @@ class Interpreter:
             base: from default user space to the page; pattern space is relative to it.
             depth: how many forms, patterns and glyphs this one lies in.
         """
-        self._reading = reading
+        state = State(matrix=base, clipping=Clipping(box=sink.area))
+        super().__init__(reading, state, TextRunner(origin, self._add_text))
         self._sink = sink
         self._origin = origin
         self._base = base
         self._depth = depth
         self._painter = Painter(reading, sink, origin, base=base, cell=self._read_cell)
-        self._texts = TextRunner(origin, self._add_text)
-        self._state = State(matrix=base, clipping=Clipping(box=sink.area))
-        self._saved: list[State] = []
-        self._path: list[PathCommand] = []
-        self._point = (0.0, 0.0)
         self._pending_clip: str = ""
         self._text_clips: list[ClipArea] = []
-        self._resources: pikepdf.Object | None = None
         self._marked: list[bool] = []
-        self._colors_locked = False
         self.is_uncoloured = False
         """A Type 3 glyph said ``d1``: it has no colours of its own."""
-
-    @property
-    def state(self) -> State:
-        """The graphics state, to be prepared before :meth:`run`."""
-        return self._state
-
-    def lock_colors(self, ink: Ink) -> None:
-        """Paint all in one colour: uncoloured patterns and Type 3 glyphs."""
-        self._state.fill = self._state.stroke = ink
-        self._colors_locked = True
 
     def run(self, content: pikepdf.Object, resources: pikepdf.Object | None) -> None:
         """Run a page or a content stream, up to where it is damaged.
@@ -114,125 +79,7 @@ class Interpreter:
             self._state = self._saved.pop()
         self._resources = outer
 
-    # Graphics state
-
-    def _q(self, operands: _Operands) -> None:
-        if len(self._saved) < _MOST_SAVED:
-            self._saved.append(self._state.saved())
-
-    def _Q(self, operands: _Operands) -> None:  # noqa: N802 - the operator's name
-        if self._saved:
-            self._state = self._saved.pop()
-
-    def _cm(self, operands: _Operands) -> None:
-        self._state.matrix = _matrix(operands).then(self._state.matrix)
-
-    def _gs(self, operands: _Operands) -> None:
-        found = self._resource("/ExtGState", operands[0])
-        if found is None:
-            return
-        state = self._state
-        for key, value in found.items():
-            if key == "/ca":
-                state.fill_alpha = _unit(number(value, 1))
-            elif key == "/CA":
-                state.stroke_alpha = _unit(number(value, 1))
-            elif key == "/BM":
-                names = [name(item) for item in array(value) or [value]]
-                state.blend = next((_BLENDS[item] for item in names if item in _BLENDS), BlendMode.NORMAL)
-            elif key == "/SMask":
-                mask = dictionary(value)
-                state.soft_mask = None if mask is None else SoftMask(source=mask, matrix=state.matrix)
-            elif key == "/Font" and (pair := array(value)) and len(pair) == 2:
-                state.text.font, state.text.size = self._reading.font(pair[0]), number(pair[1])
-            elif key == "/D" and (pair := array(value)) and len(pair) == 2:
-                self._d(pair)
-            elif key in _LINE_KEYS:
-                _LINE_KEYS[key](self, [value])
-
-    def _w(self, operands: _Operands) -> None:
-        self._state.line_width = abs(number(operands[0]))
-
-    def _J(self, operands: _Operands) -> None:  # noqa: N802 - the operator's name
-        self._state.cap = _CAPS[int(number(operands[0])) % 3]
-
-    def _j(self, operands: _Operands) -> None:
-        self._state.join = _JOINS[int(number(operands[0])) % 3]
-
-    def _M(self, operands: _Operands) -> None:  # noqa: N802 - the operator's name
-        self._state.miter_limit = max(number(operands[0], 10), 1.0)
-
-    def _d(self, operands: _Operands) -> None:
-        dash = (numbers(operands[0]) or ())[:32]
-        self._state.dash = dash * 2 if len(dash) % 2 else dash
-        self._state.dash_offset = number(operands[1])
-
-    # Colours
-
-    def _color(self, ink: Ink, *, stroke: bool) -> None:
-        if self._colors_locked:
-            return
-        if stroke:
-            self._state.stroke = ink
-        else:
-            self._state.fill = ink
-
-    def _set_space(self, operands: _Operands, *, stroke: bool) -> None:
-        space = read_color_space(operands[0], self._resources, self._reading.limits)
-        if space is None:
-            self._reading.warn("A colour space cannot be understood; black takes its place.")
-            space = GRAY
-        self._color(Ink(space=space, values=space.initial), stroke=stroke)
-
-    def _set_color(self, operands: _Operands, *, stroke: bool) -> None:
-        space = (self._state.stroke if stroke else self._state.fill).space
-        values = tuple(number(item) for item in operands if not isinstance(item, pikepdf.Name))
-        pattern = None
-        if operands and isinstance(operands[-1], pikepdf.Name):
-            pattern = self._resource("/Pattern", operands[-1])
-        self._color(Ink(space=space, values=values, pattern=pattern, resources=self._resources), stroke=stroke)
-
-    # Paths
-
-    def _m(self, operands: _Operands) -> None:
-        self._point = _pair(operands)
-        self._path.append(("M", self._point))
-
-    def _l(self, operands: _Operands) -> None:
-        self._point = _pair(operands)
-        self._path.append(("L" if self._path else "M", self._point))
-
-    def _c(self, operands: _Operands) -> None:
-        self._curve(tuple(number(item) for item in operands[:_FULL]))
-
-    def _v(self, operands: _Operands) -> None:
-        self._curve((*self._point, *(number(item) for item in operands[:4])))
-
-    def _y(self, operands: _Operands) -> None:
-        values = tuple(number(item) for item in operands[:4])
-        self._curve((*values, *values[2:]))
-
-    def _curve(self, values: tuple[float, ...]) -> None:
-        if len(values) != _FULL:
-            raise ValueError
-        if not self._path:
-            self._path.append(("M", values[:2]))
-        self._path.append(("C", values))
-        self._point = (values[4], values[5])
-
-    def _h(self, operands: _Operands) -> None:
-        if self._path and self._path[-1][0] != "Z":
-            self._path.append(("Z", ()))
-            start = next(values for operator, values in reversed(self._path) if operator == "M")
-            self._point = (start[0], start[1])
-
-    def _re(self, operands: _Operands) -> None:
-        x, y, width, height = (number(item) for item in operands[:4])
-        corners = ((x, y), (x + width, y), (x + width, y + height), (x, y + height))
-        self._path.append(("M", corners[0]))
-        self._path.extend(("L", corner) for corner in corners[1:])
-        self._path.append(("Z", ()))
-        self._point = corners[0]
+    # Painting
 
     def _paint_path(
         self, *, fill: bool = False, stroke: bool = False, even_odd: bool = False, close: bool = False
@@ -261,9 +108,9 @@ class Interpreter:
         points = [pair for _, values in path for pair in zip(values[::2], values[1::2], strict=True)]
         return self._masked(content, pikepdf.Dictionary(), Box.around(points))
 
-    def _masked(self, content: bytes, resources: pikepdf.Object, bounds: Box) -> bool:
+    def _masked(self, content: bytes, resources: pikepdf.Dictionary, bounds: Box) -> bool:
         """Paint under a soft mask: a picture drawn by PDFium."""
-        item = masked_picture(content, resources, bounds, self._state, self._base, self._origin)
+        item = masked_picture(content, resources, bounds, self._state, self._origin)
         if item is None:
             self._reading.warn("A soft mask cannot be applied.")
             return False
@@ -275,7 +122,7 @@ class Interpreter:
 
     # Shadings, pictures and forms
 
-    def _sh(self, operands: _Operands) -> None:
+    def _sh(self, operands: Operands) -> None:
         source = self._resource("/Shading", operands[0])
         if source is not None and not self._hidden():
             self._texts.flush()
@@ -295,7 +142,7 @@ class Interpreter:
         except (pikepdf.PdfError, ValueError, TypeError, NotImplementedError):
             self._reading.warn("An inline picture is damaged and left out.")
 
-    def _Do(self, operands: _Operands) -> None:  # noqa: N802 - the operator's name
+    def _Do(self, operands: Operands) -> None:  # noqa: N802 - the operator's name
         source = self._resource("/XObject", operands[0])
         if not isinstance(source, pikepdf.Stream) or self._hidden() or self._reading.is_hidden(source.get("/OC")):
             return
@@ -336,12 +183,12 @@ class Interpreter:
         apart = group is not None and (state.fill_alpha < 1 or state.blend is not BlendMode.NORMAL)
         sink = Sink(self._sink.area, self._origin) if apart or only_text else self._sink
         inner = Interpreter(self._reading, sink, self._origin, base=state.matrix, depth=self._depth + 1)
-        inner._state = state.saved()  # noqa: SLF001 - of the same class
-        inner._state.soft_mask = None  # noqa: SLF001 - of the same class
-        inner._colors_locked = self._colors_locked  # noqa: SLF001 - of the same class
+        inner._state = state.saved()
+        inner._state.soft_mask = None
+        inner._colors_locked = self._colors_locked
         if apart:
-            inner._state.fill_alpha = inner._state.stroke_alpha = 1  # noqa: SLF001 - of the same class
-            inner._state.blend = BlendMode.NORMAL  # noqa: SLF001 - of the same class
+            inner._state.fill_alpha = inner._state.stroke_alpha = 1
+            inner._state.blend = BlendMode.NORMAL
         resources = dictionary(source.get("/Resources"))
         inner.run(self._bounded(source), resources if resources is not None else self._resources)
         if only_text:
@@ -352,7 +199,8 @@ class Interpreter:
 
     def _bounded(self, source: pikepdf.Object) -> pikepdf.Object:
         """A content stream, once it is sure that it stays within the limits."""
-        return pikepdf.Stream(self._reading.document, read_stream(source, self._reading.limits))
+        limits = self._reading.limits
+        return content_stream(self._reading.document, read_stream(source, limits), limits)
 
     def _read_cell(self, stream: pikepdf.Object, matrix: Matrix, area: Box, ink: Ink | None) -> tuple[Item, ...]:
         sink = Sink(area, self._origin)
@@ -364,17 +212,18 @@ class Interpreter:
 
     # Text
 
-    def _BT(self, operands: _Operands) -> None:  # noqa: N802 - the operator's name
+    def _BT(self, operands: Operands) -> None:  # noqa: N802 - the operator's name
         self._texts.begin()
 
-    def _ET(self, operands: _Operands) -> None:  # noqa: N802 - the operator's name
-        if self._text_clips:
+    def _ET(self, operands: Operands) -> None:  # noqa: N802 - the operator's name
+        if self._state.text.mode & 4:
             self._texts.flush()
+        if self._text_clips:
             clip = Clip(areas=tuple(self._text_clips))
             self._text_clips = []
             self._state.clipping = self._state.clipping.and_clip(clip)
 
-    def _Tf(self, operands: _Operands) -> None:  # noqa: N802 - the operator's name
+    def _Tf(self, operands: Operands) -> None:  # noqa: N802 - the operator's name
         fonts = dictionary(self._resources.get("/Font")) if self._resources is not None else None
         source = fonts.get(str(operands[0])) if fonts is not None else None
         font = self._reading.font(source)
@@ -383,43 +232,44 @@ class Interpreter:
         self._state.text.font = font
         self._state.text.size = number(operands[1])
 
-    def _set_text(self, key: str, operands: _Operands) -> None:
+    def _set_text(self, key: str, operands: Operands) -> None:
         setattr(self._state.text, key, number(operands[0]))
 
-    def _Tz(self, operands: _Operands) -> None:  # noqa: N802 - the operator's name
+    def _Tz(self, operands: Operands) -> None:  # noqa: N802 - the operator's name
         self._state.text.scale = number(operands[0], 100) / 100
 
-    def _Tr(self, operands: _Operands) -> None:  # noqa: N802 - the operator's name
+    def _Tr(self, operands: Operands) -> None:  # noqa: N802 - the operator's name
+        self._texts.flush()
         self._state.text.mode = int(number(operands[0])) & 7
 
-    def _Td(self, operands: _Operands) -> None:  # noqa: N802 - the operator's name
-        self._texts.move(*_pair(operands))
+    def _Td(self, operands: Operands) -> None:  # noqa: N802 - the operator's name
+        self._texts.move(*pair(operands))
 
-    def _TD(self, operands: _Operands) -> None:  # noqa: N802 - the operator's name
+    def _TD(self, operands: Operands) -> None:  # noqa: N802 - the operator's name
         self._state.text.leading = -number(operands[1])
         self._Td(operands)
 
-    def _Tm(self, operands: _Operands) -> None:  # noqa: N802 - the operator's name
-        self._texts.set(_matrix(operands))
+    def _Tm(self, operands: Operands) -> None:  # noqa: N802 - the operator's name
+        self._texts.set(matrix(operands))
 
-    def _next_line(self, operands: _Operands) -> None:
+    def _next_line(self, operands: Operands) -> None:
         self._texts.move(0, -self._state.text.leading)
 
-    def _Tj(self, operands: _Operands) -> None:  # noqa: N802 - the operator's name
+    def _Tj(self, operands: Operands) -> None:  # noqa: N802 - the operator's name
         self._show(operands[0])
 
-    def _TJ(self, operands: _Operands) -> None:  # noqa: N802 - the operator's name
+    def _TJ(self, operands: Operands) -> None:  # noqa: N802 - the operator's name
         for item in array(operands[0]) or []:
             if isinstance(item, pikepdf.String):
                 self._show(item)
             else:
                 self._texts.adjust(number(item), self._state)
 
-    def _quote(self, operands: _Operands) -> None:
+    def _quote(self, operands: Operands) -> None:
         self._next_line(())
         self._show(operands[0])
 
-    def _double_quote(self, operands: _Operands) -> None:
+    def _double_quote(self, operands: Operands) -> None:
         self._state.text.word_spacing, self._state.text.char_spacing = number(operands[0]), number(operands[1])
         self._quote(operands[2:])
 
@@ -460,18 +310,18 @@ class Interpreter:
         state.matrix = type3.matrix.then(place.matrix)
         if state.matrix.determinant:
             inner = Interpreter(self._reading, self._sink, self._origin, base=state.matrix, depth=self._depth + 1)
-            inner._state = state  # noqa: SLF001 - of the same class
-            inner._colors_locked = self._colors_locked  # noqa: SLF001 - of the same class
+            inner._state = state
+            inner._colors_locked = self._colors_locked
             inner.run(self._bounded(stream), type3.resources if type3.resources is not None else self._resources)
         return True
 
-    def _d1(self, operands: _Operands) -> None:
+    def _d1(self, operands: Operands) -> None:
         self.is_uncoloured = True
         self._colors_locked = True
 
     # Marked content
 
-    def _BDC(self, operands: _Operands) -> None:  # noqa: N802 - the operator's name
+    def _BDC(self, operands: Operands) -> None:  # noqa: N802 - the operator's name
         hidden = False
         if name(operands[0]) == "/OC":
             properties = operands[1]
@@ -480,10 +330,10 @@ class Interpreter:
         self._texts.flush()
         self._marked.append(hidden)
 
-    def _BMC(self, operands: _Operands) -> None:  # noqa: N802 - the operator's name
+    def _BMC(self, operands: Operands) -> None:  # noqa: N802 - the operator's name
         self._marked.append(False)
 
-    def _EMC(self, operands: _Operands) -> None:  # noqa: N802 - the operator's name
+    def _EMC(self, operands: Operands) -> None:  # noqa: N802 - the operator's name
         if self._marked:
             if self._marked[-1]:
                 self._texts.flush()
@@ -492,52 +342,65 @@ class Interpreter:
     def _hidden(self) -> bool:
         return any(self._marked)
 
-    def _resource(self, kind: str, key: object) -> pikepdf.Object | None:
-        table = dictionary(self._resources.get(kind)) if self._resources is not None else None
-        return dictionary(table.get(str(key))) if table is not None and isinstance(key, pikepdf.Name) else None
 
-
-def _unit(value: float) -> float:
-    return min(max(value, 0.0), 1.0)
-
-
-def _pair(operands: _Operands) -> tuple[float, float]:
-    return number(operands[0]), number(operands[1])
-
-
-def _matrix(operands: _Operands) -> Matrix:
-    return Matrix(*(number(item) for item in operands[:_FULL]))
-
-
-_Method = Callable[[Interpreter, _Operands], None]
+_Method = Callable[[Interpreter, Operands], None]
 
 
 def _device(space: object, *, stroke: bool) -> _Method:
-    def method(self: Interpreter, operands: _Operands) -> None:
+    def method(self: Interpreter, operands: Operands) -> None:
         ink = Ink(space=space, values=tuple(number(item) for item in operands))  # type: ignore[arg-type]
-        self._color(ink, stroke=stroke)  # noqa: SLF001 - an operator of the class
+        self._color(ink, stroke=stroke)
 
     return method
 
 
 def _painted(**how: bool) -> _Method:
-    return lambda self, operands: self._paint_path(**how)  # noqa: SLF001 - an operator of the class
+    return lambda self, _: self._paint_path(**how)
 
 
 def _text_number(key: str) -> _Method:
-    return lambda self, operands: self._set_text(key, operands)  # noqa: SLF001 - an operator of the class
+    return lambda self, operands: self._set_text(key, operands)
 
 
-_LINE_KEYS: dict[str, _Method] = {
-    "/LW": Interpreter._w,  # noqa: SLF001 - operators of the class
-    "/LC": Interpreter._J,  # noqa: SLF001
-    "/LJ": Interpreter._j,  # noqa: SLF001
-    "/ML": Interpreter._M,  # noqa: SLF001
-}
 _METHODS: dict[str, _Method] = {
     **{
         word: getattr(Interpreter, f"_{word}")
-        for word in ("q Q cm gs w J j M d m l c v y h re sh Do BT ET Tf Tz Tr Td TD Tm Tj TJ d1 BDC BMC EMC".split())
+        for word in (
+            [
+                "q",
+                "Q",
+                "cm",
+                "gs",
+                "w",
+                "J",
+                "j",
+                "M",
+                "d",
+                "m",
+                "l",
+                "c",
+                "v",
+                "y",
+                "h",
+                "re",
+                "sh",
+                "Do",
+                "BT",
+                "ET",
+                "Tf",
+                "Tz",
+                "Tr",
+                "Td",
+                "TD",
+                "Tm",
+                "Tj",
+                "TJ",
+                "d1",
+                "BDC",
+                "BMC",
+                "EMC",
+            ]
+        )
     },
     "T*": Interpreter._next_line,  # noqa: SLF001
     "'": Interpreter._quote,  # noqa: SLF001
@@ -568,6 +431,6 @@ _METHODS: dict[str, _Method] = {
     "b": _painted(fill=True, stroke=True, close=True),
     "b*": _painted(fill=True, stroke=True, even_odd=True, close=True),
     "n": _painted(),
-    "W": lambda self, operands: self._clip("W"),
-    "W*": lambda self, operands: self._clip("W*"),
+    "W": lambda self, _: self._clip("W"),
+    "W*": lambda self, _: self._clip("W*"),
 }

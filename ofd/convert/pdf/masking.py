@@ -1,5 +1,6 @@
 """What lies under a soft mask (ISO 32000-2 §11.5): OFD has none for groups, so it becomes a picture."""
 
+from hashlib import sha256
 from io import BytesIO
 
 import pikepdf
@@ -9,16 +10,14 @@ from ofd.convert.pdf.state import State
 from ofd.draw.scene import Image, ImageItem, Origin
 from ofd.geometry import Box, Matrix
 
-from hashlib import sha256
-
 __all__ = ["masked_picture"]
 
 _PIXELS_PER_MM = 200 / 25.4
 _POINTS_PER_MM = 72 / 25.4
 
 
-def masked_picture(  # noqa: PLR0913 - the parts of one picture
-    content: bytes, resources: pikepdf.Object, bounds: Box, state: State, base: Matrix, origin: Origin
+def masked_picture(
+    content: bytes, resources: pikepdf.Dictionary, bounds: Box, state: State, origin: Origin
 ) -> ImageItem | None:
     """What operators paint under the soft mask of a state; None when PDFium cannot draw it.
 
@@ -27,7 +26,6 @@ def masked_picture(  # noqa: PLR0913 - the parts of one picture
         resources: for them, a dictionary of its own.
         bounds: of what they paint, in user space.
         state: with the soft mask, the matrix, the clips and the opacity.
-        base: not used for placing; from default user space to the page.
         origin: of the item.
     """
     mask = state.soft_mask

@@ -1,6 +1,7 @@
 """Mesh shadings (ISO 32000-2 §8.7.4.5.5 to §8.7.4.5.8) as triangles."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import pikepdf
@@ -188,5 +189,5 @@ def _patch(net: dict[tuple[int, int], Point], colors: Sequence[tuple[float, ...]
             values = tuple(sum(s * c for s, c in zip(shares, each, strict=True)) for each in zip(*colors, strict=True))
             row.append(Vertex(Point(x, y), values))
         rows.append(row)
-    for above, below in zip(rows, rows[1:], strict=False):
+    for above, below in pairwise(rows):
         yield from _strip(above, below)

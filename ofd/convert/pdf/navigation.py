@@ -113,7 +113,7 @@ class Navigation:
         Raises:
             RejectedError: ``ofd.convert.pdf-too-big``.
         """
-        found: dict[str, pikepdf.Object] = {}
+        found: dict[str, object] = {}
         tree = dictionary(self._document.Root.get("/Names"))
         for key, value in _tree(tree.get("/EmbeddedFiles")) if tree is not None else ():
             found.setdefault(key, value)
@@ -121,11 +121,9 @@ class Navigation:
             for item in (array(page.obj.get("/Annots")) or [])[:_MOST_LINKS]:
                 annotation = dictionary(item)
                 if annotation is not None and name(annotation.get("/Subtype")) == "/FileAttachment":
-                    value = annotation.get("/FS")
-                    if value is not None:
-                        found.setdefault(f"page {index + 1} {len(found)}", value)
-        for key, value in list(found.items())[:_MOST_FILES]:
-            specification = dictionary(value)
+                    found.setdefault(f"page {index + 1} {len(found)}", annotation.get("/FS"))
+        for key, holder in list(found.items())[:_MOST_FILES]:
+            specification = dictionary(holder)
             streams = dictionary(specification.get("/EF")) if specification is not None else None
             if specification is None or streams is None:
                 continue
@@ -164,7 +162,8 @@ class Navigation:
         page = self._page(items[0])
         if page is None:
             return None
-        values = tuple(None if item is None else number(item) for item in items[2:6])
+        given: list[object] = list(items[2:6])
+        values = tuple(None if item is None else number(item) for item in given)
         return Place(page=page, kind=name(items[1])[1:], values=values)
 
     def _page(self, value: object) -> int | None:

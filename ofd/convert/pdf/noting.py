@@ -5,7 +5,7 @@ import pikepdf
 from ofd.convert.pdf.annotations import appearances
 from ofd.convert.pdf.fonts import Font
 from ofd.convert.pdf.reading import Reading
-from ofd.convert.pdf.streams import array, dictionary, name, read_stream
+from ofd.convert.pdf.streams import array, content_stream, dictionary, name, read_stream
 
 __all__ = ["note_strings"]
 
@@ -36,7 +36,7 @@ def _note_form(
     if form.objgen[0]:
         seen.add(form.objgen)
     own = dictionary(form.get("/Resources"))
-    content = pikepdf.Stream(reading.document, read_stream(form, reading.limits))
+    content = content_stream(reading.document, read_stream(form, reading.limits), reading.limits)
     _note(reading, content, own if own is not None else outer, seen, depth + 1)
 
 

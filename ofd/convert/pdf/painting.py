@@ -106,7 +106,7 @@ class Painter:
         if stroke:
             self._add_stroke(path, state)
 
-    def _add_fill(  # noqa: PLR0913 - the parts of one item
+    def _add_fill(
         self, path: Path, state: State, paint: Paint, space: Matrix, line: Stroke | None, *, even_odd: bool
     ) -> None:
         onto = state.matrix

@@ -5,13 +5,12 @@ from collections.abc import Callable, Mapping
 import pikepdf
 
 from ofd.convert.pdf.colors import Rgb
-from ofd.convert.pdf.fonts import Font, Metrics, font_key
 from ofd.convert.pdf.font_reading import read_font
+from ofd.convert.pdf.fonts import Font, Metrics, font_key
 from ofd.convert.pdf.images import Decoded, decode_image, stream_name
-from ofd.convert.pdf.streams import Limits, array, dictionary, name
+from ofd.convert.pdf.streams import Limits, array, dictionary, name, too_complex
 from ofd.draw.scene import Image
 from ofd.fonts.library import FontLibrary
-from trustcore.errors import RejectedError
 
 __all__ = ["Reading"]
 
@@ -49,7 +48,7 @@ class Reading:
         """
         self._left -= amount
         if self._left < 0:
-            raise RejectedError("A page of the PDF has too many operators.", code="ofd.convert.pdf-too-complex")
+            raise too_complex()
 
     def warn(self, sentence: str) -> None:
         """Remember what of the page cannot be shown as the PDF says; each sentence once."""
@@ -100,7 +99,8 @@ class Reading:
         if name(source.get("/Type")) != "/OCMD":
             return source.objgen in self._hidden
         members = source.get("/OCGs")
-        groups = array(members) or ([members] if dictionary(members) is not None else [])
+        single = dictionary(members)
+        groups = array(members) or ([] if single is None else [single])
         states = [group.objgen not in self._hidden for group in groups if isinstance(group, pikepdf.Dictionary)]
         if not states:
             return False

@@ -41,7 +41,7 @@ def picture_by_pdfium(
             del image[key]
     spaces = resources.get("/ColorSpace") if resources is not None else None
     page = document.add_blank_page(page_size=(width * unit, height * unit))
-    found = {"/XObject": pikepdf.Dictionary({"/Im": image})}
+    found: dict[str, pikepdf.Object] = {"/XObject": pikepdf.Dictionary({"/Im": image})}
     if isinstance(spaces, pikepdf.Dictionary):
         found["/ColorSpace"] = _foreign(document, spaces)
     page.obj["/Resources"] = pikepdf.Dictionary(found)
@@ -94,7 +94,7 @@ def _foreign(document: pikepdf.Pdf, value: object) -> pikepdf.Object:
     if isinstance(value, pikepdf.Dictionary):
         return pikepdf.Dictionary({key: _foreign(document, item) for key, item in value.items()})
     if isinstance(value, pikepdf.Array):
-        return pikepdf.Array([_foreign(document, item) for item in value])  # type: ignore[attr-defined]
+        return pikepdf.Array([_foreign(document, item) for item in value])
     return value  # type: ignore[return-value]
 
 
@@ -108,7 +108,7 @@ def _rendered(document: pikepdf.Pdf, *, scale: float, transparent: bool) -> Pict
             try:
                 fill = (255, 255, 255, 0) if transparent else (255, 255, 255, 255)
                 bitmap = opened[0].render(scale=scale, fill_color=fill, may_draw_forms=False, rev_byteorder=True)
-                picture = bitmap.to_pil()
+                picture: Picture.Image = bitmap.to_pil()
                 return picture.copy()
             finally:
                 opened.close()

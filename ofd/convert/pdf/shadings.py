@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import hypot
 
 import pikepdf
@@ -9,7 +10,7 @@ import pikepdf
 from ofd.convert.pdf.colors import ColorSpace, Rgb, read_color_space
 from ofd.convert.pdf.functions import Function, read_functions
 from ofd.convert.pdf.meshes import Vertex, lattice_mesh, patch_mesh, triangle_mesh
-from ofd.convert.pdf.streams import Limits, array, dictionary, matrix_of, number, numbers
+from ofd.convert.pdf.streams import Limits, array, matrix_of, number, numbers
 from ofd.draw.scene import (
     AxialPaint,
     Color,
@@ -139,7 +140,7 @@ def _by_function(source: pikepdf.Object, to_color: Callable[[Sequence[float]], C
         for y in (y0 + (y1 - y0) * row / _GRID for row in range(_GRID + 1))
     ]
     triangles = []
-    for upper, lower in zip(rows, rows[1:], strict=False):
+    for upper, lower in pairwise(rows):
         for index in range(_GRID):
             a, b, c, d = upper[index], upper[index + 1], lower[index], lower[index + 1]
             triangles += [_triangle(a, b, c), _triangle(b, d, c)]

@@ -1,17 +1,24 @@
-"""Stand-ins for fonts that a PDF names but does not embed (ISO 32000-2 §9.6.2.2): the fourteen that PDFium has inside."""
+"""Stand-ins for fonts that a PDF names but does not embed (ISO 32000-2 §9.6.2.2): the fourteen inside PDFium."""
 
 import ctypes
 from functools import cache
+from io import BytesIO
 
+import pikepdf
 import pypdfium2
 import pypdfium2.raw as pdfium
+from fontTools import agl
 
 from ofd.convert.pdf.font_programs import FontProgram, read_cff
 from ofd.draw.pdfium import PDFIUM
 
-__all__ = ["standard_name", "standard_program"]
+__all__ = ["is_standard", "standard_name", "standard_program", "symbol_encoding"]
 
 _FIXED, _SERIF, _SYMBOLIC, _ITALIC, _FORCE_BOLD = 1, 2, 4, 64, 1 << 18
+_STEP = 20
+"""Between two codes, in points, so that each stands for itself."""
+_SAME_LOOK = {"Ω": "\N{OHM SIGN}", "Δ": "\N{INCREMENT}", "μ": "\N{MICRO SIGN}"}
+"""The Adobe Glyph List knows the Greek letters of Symbol by these."""
 _STYLES = {
     "Helvetica": ("Helvetica", "Helvetica-Bold", "Helvetica-Oblique", "Helvetica-BoldOblique"),
     "Times": ("Times-Roman", "Times-Bold", "Times-Italic", "Times-BoldItalic"),
@@ -46,6 +53,11 @@ def standard_name(base_font: str, flags: int) -> str:
     return _STYLES[family][int(bold) + 2 * int(italic)]
 
 
+def is_standard(base_font: str) -> bool:
+    """Whether a font is one of the fourteen that need not be embedded."""
+    return base_font in {"Symbol", "ZapfDingbats"} or any(base_font in styles for styles in _STYLES.values())
+
+
 @cache
 def standard_program(font_name: str) -> FontProgram | None:
     """The font program that PDFium has for one of the fourteen standard fonts; None when it keeps it back."""
@@ -63,3 +75,46 @@ def standard_program(font_name: str) -> FontProgram | None:
         finally:
             document.close()
     return read_cff(bytes(buffer))
+
+
+@cache
+def symbol_encoding(font_name: str) -> dict[int, str]:
+    """The built-in encoding of Symbol or ZapfDingbats: code to glyph name, as PDFium reads a page with all codes."""
+    program = standard_program(font_name)
+    if program is None:
+        return {}
+    dingbats = font_name == "ZapfDingbats"
+    named = {agl.toUnicode(glyph, isZapfDingbats=dingbats): glyph for glyph in program.names}
+    for other, usual in _SAME_LOOK.items():
+        if usual in named:
+            named.setdefault(other, named[usual])
+    found = {32: "space"}
+    for code, char in _read_by_pdfium(font_name).items():
+        if char in named and named[char] != "space":
+            found[code] = named[char]
+    return found
+
+
+def _read_by_pdfium(font_name: str) -> dict[int, str]:
+    document = pikepdf.new()
+    page = document.add_blank_page(page_size=(256 * _STEP, 100))
+    font = pikepdf.Dictionary({"/Type": pikepdf.Name.Font, "/Subtype": pikepdf.Name.Type1})
+    font["/BaseFont"] = pikepdf.Name(f"/{font_name}")
+    page.obj["/Resources"] = pikepdf.Dictionary({"/Font": pikepdf.Dictionary({"/F": font})})
+    shown = "".join(f"BT /F 8 Tf {code * _STEP} 50 Td <{code:02x}> Tj ET\n" for code in range(33, 255))
+    page.obj["/Contents"] = document.make_stream(shown.encode())
+    stream = BytesIO()
+    document.save(stream)
+    found: dict[int, str] = {}
+    with PDFIUM:
+        opened = pypdfium2.PdfDocument(stream.getvalue())
+        try:
+            text = opened[0].get_textpage()
+            x, y = ctypes.c_double(), ctypes.c_double()
+            for index in range(text.count_chars()):
+                if pdfium.FPDFText_IsGenerated(text, index) == 0:
+                    pdfium.FPDFText_GetCharOrigin(text, index, ctypes.byref(x), ctypes.byref(y))
+                    found[round(x.value / _STEP)] = chr(pdfium.FPDFText_GetUnicode(text, index))
+        finally:
+            opened.close()
+    return found

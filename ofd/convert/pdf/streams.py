@@ -1,5 +1,6 @@
 """What a hostile PDF may cost: limits, and reading of numbers and streams that keeps to them."""
 
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,20 @@ import pikepdf
 from ofd.geometry import Matrix
 from trustcore.errors import RejectedError
 
-__all__ = ["Limits", "array", "dictionary", "matrix_of", "name", "number", "numbers", "read_stream", "text_of"]
+__all__ = [
+    "Limits",
+    "array",
+    "content_stream",
+    "dictionary",
+    "filters_of",
+    "matrix_of",
+    "name",
+    "number",
+    "numbers",
+    "read_stream",
+    "text_of",
+    "too_complex",
+]
 
 _FLATE = {"/FlateDecode", "/Fl"}
 _RATIOS = {
@@ -27,6 +41,7 @@ _RATIOS = {
 }
 """How many octets one octet can become at most, by filter (ISO 32000-2 §7.4)."""
 _CHUNK = 1 << 16
+_WORD = re.compile(rb"[A-Za-z'\"][A-Za-z0-9*]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +51,7 @@ class Limits:
     pages: int = 20_000
     stream_octets: int = 256 << 20
     """Decoded size of one stream."""
-    page_operators: int = 5_000_000
+    page_operators: int = 3_000_000
     """Operators run for one page, with all forms, patterns and Type3 glyphs in it."""
     depth: int = 24
     """Forms, patterns and glyphs inside each other."""
@@ -65,7 +80,7 @@ def numbers(value: object, count: int | None = None) -> tuple[float, ...] | None
 def array(value: object) -> list[pikepdf.Object] | None:
     """The items of an array; None for anything else."""
     if isinstance(value, pikepdf.Array):
-        return list(value)  # type: ignore[call-overload, no-any-return]
+        return list(value)
     return None
 
 
@@ -140,3 +155,19 @@ def _inflates_within(raw: bytes, filters: Sequence[str], limit: int) -> bool:
     except zlib.error:
         return True
     return True
+
+
+def content_stream(document: pikepdf.Pdf, data: bytes, limits: Limits) -> pikepdf.Stream:
+    """Octets of operators as a stream to be parsed.
+
+    Raises:
+        RejectedError: ``ofd.convert.pdf-too-complex``, before memory is taken for more operators than a page may have.
+    """
+    if len(data) > limits.page_operators and sum(1 for _ in _WORD.finditer(data)) > limits.page_operators:
+        raise too_complex()
+    return pikepdf.Stream(document, data)
+
+
+def too_complex() -> RejectedError:
+    """What is said of a page that needs too much work."""
+    return RejectedError("A page of the PDF has too many operators.", code="ofd.convert.pdf-too-complex")

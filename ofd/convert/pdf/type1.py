@@ -185,18 +185,10 @@ class _Drawing:
         if operator == 13:
             self.bearing = stack[0]
             self.x += stack[0]
-        elif operator == 21:
-            self.move(stack[-2], stack[-1])
-        elif operator == 22:
-            self.move(stack[-1], 0)
-        elif operator == 4:
-            self.move(0, stack[-1])
-        elif operator == 5:
-            self.line(stack[0], stack[1])
-        elif operator == 6:
-            self.line(stack[0], 0)
-        elif operator == 7:
-            self.line(0, stack[0])
+        elif operator in {4, 21, 22}:
+            self.move(0 if operator == 4 else stack[-2 if operator == 21 else -1], 0 if operator == 22 else stack[-1])
+        elif operator in {5, 6, 7}:
+            self.line(0 if operator == 7 else stack[0], 0 if operator == 6 else stack[operator == 5])
         elif operator == 8:
             self.curve(*stack[:6])
         elif operator == 30:

@@ -12,7 +12,7 @@ from ofd.convert.pdf.interpreter import Interpreter
 from ofd.convert.pdf.painting import mapped
 from ofd.convert.pdf.reading import Reading
 from ofd.convert.pdf.state import Sink
-from ofd.convert.pdf.streams import read_stream
+from ofd.convert.pdf.streams import content_stream, read_stream
 from ofd.convert.pdf.type1 import Pen
 from ofd.draw.scene import Group, ImageItem, Item, Origin, OriginKind, PathItem, SolidPaint
 from ofd.geometry import Box, Matrix, PathCommand
@@ -56,7 +56,7 @@ def _outline(reading: Reading, metrics: Metrics, stream: pikepdf.Object) -> tupl
     sink = Sink(_EVERYWHERE, _ORIGIN)
     reader = Interpreter(reading, sink, _ORIGIN, base=matrix, depth=reading.limits.depth - 2)
     try:
-        content = pikepdf.Stream(reading.document, read_stream(stream, reading.limits))
+        content = content_stream(reading.document, read_stream(stream, reading.limits), reading.limits)
         reader.run(content, type3.resources)
     except TrustError:
         return None
