@@ -29,6 +29,8 @@ __all__ = ["Difference", "find_differences"]
 
 _MOST_ENTRIES = 20_000
 _MOST_DIFFERENCES = 200
+_MOST_ENDS = 10_000
+"""How many end records are looked at."""
 _MAX_DIRECTORY_BYTES = 64 * 1024 * 1024
 _END_SEARCH = 4 * 1024 * 1024
 """How far from the end further end records are looked for."""
@@ -185,8 +187,10 @@ def _end_records(source: Source) -> list[tuple[int, int, int]]:
     base = max(source.size - _END_SEARCH, 0)
     tail = source.read(base, _END_SEARCH)
     found: list[tuple[int, int, int]] = []
-    at = tail.find(END_MAGIC)
-    while at >= 0 and len(found) < _MOST_DIFFERENCES:
+    at = tail.rfind(END_MAGIC)
+    tried = 0
+    while at >= 0 and tried < _MOST_ENDS:
+        tried += 1
         if at + END.size <= len(tail):
             _, _, _, _, count, size, offset, _ = END.unpack_from(tail, at)
             position = base + at
@@ -195,8 +199,8 @@ def _end_records(source: Source) -> list[tuple[int, int, int]]:
                 if 0 <= start <= position and is_directory:
                     found.append((position, count, start))
                     break
-        at = tail.find(END_MAGIC, at + 1)
-    return found
+        at = tail.rfind(END_MAGIC, 0, at)
+    return found[::-1]
 
 
 def _listed(source: Source, start: int, end: int) -> list[_Seen] | None:

@@ -203,6 +203,7 @@ def _data_offset(source: Source, offset: int, raw_name: bytes, warnings: Warning
 def _by_headers(source: Source, limits: Limits, warnings: WarningList) -> list[LenientRecord]:
     """The entries whose local headers can be found, one behind the other, and whose data is whole."""
     records: list[LenientRecord] = []
+    room = limits.total_bytes
     position = _next_header(source, 0)
     if position:
         warnings.add("ofd.read.prefix", "压缩包之前有多余的字节", "Foreign octets precede the package")
@@ -214,7 +215,10 @@ def _by_headers(source: Source, limits: Limits, warnings: WarningList) -> list[L
         data_offset = name_start + name_length + extra_length
         deferred = flags & DATA_DESCRIPTOR_FLAG and not packed
         if deferred:
-            measured = _measure(source, data_offset, method, limits)
+            measured, octets = _measure(source, data_offset, method, min(room, limits.entry_bytes))
+            room -= octets
+            if room < 0:
+                raise MalformedError("The package unpacks to more than is accepted.", code="ofd.package.too-large")
             if measured is None:
                 position = _next_header(source, data_offset)
                 continue
@@ -232,6 +236,8 @@ def _by_headers(source: Source, limits: Limits, warnings: WarningList) -> list[L
 
 def _next_header(source: Source, position: int) -> int | None:
     """The next local header from ``position`` that is there whole."""
+    if position + LOCAL.size <= source.size and source.read(position, len(LOCAL_MAGIC)) == LOCAL_MAGIC:
+        return position
     held = b""
     while position < source.size:
         data = held + source.read(position + len(held), CHUNK_BYTES)
@@ -247,28 +253,33 @@ def _next_header(source: Source, position: int) -> int | None:
     return None
 
 
-def _measure(source: Source, offset: int, method: int, limits: Limits) -> tuple[int, int, int] | None:
-    """Packed size, size and CRC of a deflated entry that does not state them; ``None`` when it does not end."""
+def _measure(source: Source, offset: int, method: int, room: int) -> tuple[tuple[int, int, int] | None, int]:
+    """Packed size, size and CRC of a deflated entry that does not state them, ``None`` when it does not end.
+
+    Also how many octets were looked at for it: whoever plants a million such entries would have the whole file unpacked
+    a million times.
+    """
     if method != DEFLATED:
-        return None
+        return None, 0
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
-    size = crc32 = packed = 0
+    size = crc32 = packed = looked_at = 0
     for piece in pieces(source, offset, source.size - offset):
         waiting = piece
+        looked_at += len(piece)
         while waiting and not stream.eof:
             try:
                 chunk = stream.decompress(waiting, CHUNK_BYTES)
             except zlib.error:
-                return None
+                return None, looked_at + size
             size += len(chunk)
             crc32 = zlib.crc32(chunk, crc32)
             waiting = stream.unconsumed_tail
-            if size > limits.entry_bytes:
+            if size > room:
                 raise MalformedError("An entry unpacks to more than is accepted.", code="ofd.package.too-large")
         packed += len(piece) - len(stream.unused_data)
         if stream.eof:
-            return packed, size, crc32
-    return None
+            return (packed, size, crc32), looked_at + size
+    return None, looked_at + size
 
 
 def _limited(record: LenientRecord, count: int, limits: Limits) -> LenientRecord:

@@ -273,6 +273,14 @@ def test_a_bomb_without_stated_sizes_stays_refused() -> None:
     assert refusal(bomb, Limits(entry_bytes=1_000_000)) == "ofd.package.too-large"
 
 
+def test_a_thousand_entries_without_stated_sizes_are_not_unpacked_a_thousand_times() -> None:
+    """Each header claims all that follows as its data; the data never ends."""
+    header = LOCAL.pack(b"PK\x03\x04", 20, 8, 8, 0, 0x21, 0, 0, 0, 1, 0) + b"a"
+    stored_block = b"\x00\xff\xff\x00\x00"
+    endless = stored_block + (header * 3000)[:0xFFFF]
+    assert refusal(header + endless * 40, Limits(total_bytes=50_000_000)) == "ofd.package.too-large"
+
+
 def test_limits_hold() -> None:
     data = b"x" + GOOD
     assert refusal(data, Limits(entries=2)) == "ofd.package.too-many-entries"
