@@ -1,8 +1,18 @@
+import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.t2CharStringPen import T2CharStringPen
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.ttLib import TTFont
+from fontTools.ttLib.ttCollection import TTCollection
 
-from ofd.fonts.faces import FontFace, FontStack, find_fonts
+from ofd.fonts.embedded import open_embedded
+from ofd.fonts.faces import FontFace, FontStack, OutlineKind, find_fonts
+from ofd.fonts.library import FontLibrary, installed_fonts
+from ofd.fonts.names import TypeKind, kind_of, plain_name
 from trustcore.errors import MalformedError, NotFoundError, RejectedError
 
 
@@ -83,3 +93,225 @@ def test_what_is_no_font_is_refused(data: bytes) -> None:
 def test_a_font_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"none\.ttf"):
         FontFace.open(tmp_path / "none.ttf")
+
+
+def small_font(*, cff: bool, name: str = "Small", character: str = "A") -> TTFont:
+    """A font with one square glyph."""
+    builder = FontBuilder(1000, isTTF=not cff)
+    builder.setupGlyphOrder([".notdef", "square"])
+    builder.setupCharacterMap({ord(character): "square"})
+    pens = {glyph: T2CharStringPen(600, None) if cff else TTGlyphPen(None) for glyph in (".notdef", "square")}
+    pen = pens["square"]
+    pen.moveTo((100, 0))
+    for corner in ((500, 0), (500, 400), (100, 400)):
+        pen.lineTo(corner)
+    pen.closePath()
+    if cff:
+        builder.setupCFF(name, {}, {glyph: pen.getCharString() for glyph, pen in pens.items()}, {})
+    else:
+        builder.setupGlyf({glyph: pen.glyph() for glyph, pen in pens.items()})
+    builder.setupHorizontalMetrics({".notdef": (600, 0), "square": (600, 100)})
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": name, "styleName": "Regular", "psName": name})
+    builder.setupOS2()
+    builder.setupPost()
+    return builder.font
+
+
+def octets(font: TTFont | TTCollection) -> bytes:
+    written = io.BytesIO()
+    font.save(written)
+    return written.getvalue()
+
+
+def corners(face: FontFace, glyph: str | int) -> list[float]:
+    values = [value for _, part in face.outline(glyph) for value in part]
+    return [min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])]
+
+
+@pytest.mark.parametrize("cff", [False, True])
+def test_both_kinds_of_outlines_are_read(cff: bool) -> None:
+    face = FontFace(octets(small_font(cff=cff)))
+    assert face.outlines is (OutlineKind.CFF if cff else OutlineKind.TRUETYPE)
+    assert corners(face, "A") == corners(face, 1) == [0.1, 0, 0.5, 0.4]
+    assert face.advance("A") == face.advance_of(1) == 0.6
+    assert face.glyph_count == 2
+
+
+@pytest.mark.parametrize("cff", [False, True])
+def test_glyphs_keep_their_numbers_in_a_subset_that_is_told_to(cff: bool) -> None:
+    face = FontFace(octets(small_font(cff=cff)))
+    assert corners(FontFace(face.subset([1], retain=True)), 1) == [0.1, 0, 0.5, 0.4]
+
+
+def test_retained_numbers_and_new_numbers(face: FontFace) -> None:
+    wanted = [face.glyph(char) for char in "信印"]
+    retained = FontFace(face.subset(wanted, retain=True))
+    assert [retained.outline(index) for index in wanted] == [face.outline(index) for index in wanted]
+    data, numbers = face.subset_with_numbers(wanted)
+    packed = FontFace(data)
+    assert packed.glyph_count == 3
+    assert [packed.outline(numbers[index]) for index in wanted] == [face.outline(index) for index in wanted]
+
+
+def test_glyph_numbers_that_do_not_exist_are_blank(face: FontFace) -> None:
+    for index in (-1, face.glyph_count, 10**6):
+        assert face.outline(index) == ()
+    assert face.advance_of(10**6) == 0
+    assert FontFace(face.subset([5, 10**6, -3])).glyph_count == 2
+
+
+def test_each_face_of_a_collection_is_read() -> None:
+    collection = TTCollection()
+    collection.fonts = [small_font(cff=False, name="One"), small_font(cff=False, name="Two", character="B")]
+    faces = [FontFace(octets(collection), index=index) for index in range(2)]
+    assert [face.family for face in faces] == ["One", "Two"]
+    assert [face.covers("B") for face in faces] == [False, True]
+
+
+def test_a_font_without_outlines_is_refused() -> None:
+    font = small_font(cff=False)
+    for table in ("glyf", "loca"):
+        del font[table]
+    with pytest.raises(RejectedError, match="outlines"):
+        FontFace(octets(font))
+
+
+def test_an_installed_font_gives_its_octets(face: FontFace) -> None:
+    assert FontFace(face.data).postscript_name == face.postscript_name
+
+
+def bare_cff() -> bytes:
+    return bytes(small_font(cff=True).getTableData("CFF "))
+
+
+def woff() -> bytes:
+    font = small_font(cff=False)
+    font.flavor = "woff"
+    return octets(font)
+
+
+@pytest.mark.parametrize("data", [bare_cff, woff])
+def test_embedded_fonts_in_other_wrappings_are_read(data: Callable[[], bytes]) -> None:
+    face = open_embedded(data())
+    assert corners(face, 1) == [0.1, 0, 0.5, 0.4]
+    assert face.advance_of(1) == 0.6
+
+
+def test_bare_cff_finds_characters_by_the_names_of_glyphs() -> None:
+    font = small_font(cff=True)
+    font["CFF "].cff.topDictIndex[0].charset[1] = "A"
+    font["CFF "].cff.topDictIndex[0].CharStrings.charStrings = {
+        "A" if name == "square" else name: value
+        for name, value in font["CFF "].cff.topDictIndex[0].CharStrings.charStrings.items()
+    }
+    face = open_embedded(bytes(font["CFF "].compile(font)))
+    assert face.glyph("A") == 1
+
+
+@pytest.mark.parametrize("start", [b"\x01\x00\x04\x01", b"wOFF", b"OTTO", b"ttcf", b"%!PS-AdobeFont-1.0", b""])
+def test_damaged_embedded_fonts_are_refused(start: bytes) -> None:
+    for rest in (b"", bytes(100), bytes(range(256))):
+        with pytest.raises((MalformedError, RejectedError)):
+            open_embedded(start + rest)
+
+
+def test_mutilated_embedded_fonts_are_read_or_refused() -> None:
+    for data in (bare_cff(), woff(), octets(small_font(cff=True)), octets(small_font(cff=False))):
+        for place in range(0, len(data), 7):
+            changed = data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :]
+            try:
+                face = open_embedded(changed)
+                face.outline(1)
+                face.subset([1], retain=True)
+            except (MalformedError, RejectedError) as error:
+                assert error.code.startswith("ofd.font.")  # noqa: PT017 - many are read
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "bold", "italic"),
+    [
+        ("SimSun", "simsun", False, False),
+        ("@宋体", "宋体", False, False),
+        ("ABCDEF+TimesNewRomanPS-BoldItalicMT", "timesnew", True, True),
+        ("Arial,Bold", "arial", True, False),
+        ("仿宋_GB2312", "仿宋gb2312", False, False),
+        ("Bold", "bold", False, False),
+    ],
+)
+def test_names_are_brought_into_one_form(name: str, key: str, bold: bool, italic: bool) -> None:
+    plain = plain_name(name)
+    assert (plain.key.removesuffix("roman"), plain.bold, plain.italic) == (key, bold, italic)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("宋体", TypeKind.SONG),
+        ("方正小标宋简体", TypeKind.SONG),
+        ("FZXBSJW--GB1-0", TypeKind.SONG),
+        ("仿宋_GB2312", TypeKind.FANGSONG),
+        ("华文楷体", TypeKind.KAI),
+        ("Microsoft YaHei", TypeKind.HEI),
+        ("Times New Roman", TypeKind.SERIF),
+        ("Courier New", TypeKind.MONO),
+        ("Calibri", TypeKind.SANS),
+        ("没见过的字体", TypeKind.SONG),
+        ("Wingdings 2", TypeKind.SYMBOL),
+    ],
+)
+def test_names_tell_the_kind_of_type(name: str, kind: TypeKind) -> None:
+    assert kind_of(plain_name(name).key) is kind
+
+
+def test_an_installed_font_is_found_by_any_of_its_names() -> None:
+    for name in ("LXGW WenKai", "霞鹜文楷", "LXGWWenKai-Regular"):
+        found = installed_fonts().resolve(name)
+        assert found.face.postscript_name == "LXGWWenKai-Regular"
+        assert not found.warnings
+
+
+def test_a_font_that_is_missing_is_replaced_with_a_warning() -> None:
+    found = installed_fonts().resolve("宋体", bold=True)
+    assert found.face.covers("宋")
+    assert [warning.code for warning in found.warnings] == ["ofd.font.substituted"]
+    assert found.warnings[0].evidence["font"] == "宋体"
+
+
+def test_the_family_helps_when_the_name_says_nothing() -> None:
+    assert installed_fonts().resolve("F1", "宋体").face.covers("宋")
+
+
+def test_an_embedded_font_is_the_same_object_each_time() -> None:
+    library, data = FontLibrary(), octets(small_font(cff=True))
+    first, second = library.resolve("宋体", data=data), library.resolve("黑体", data=bytes(data))
+    assert first.face is second.face
+    assert first.embedded
+    assert not first.warnings
+
+
+def test_an_embedded_font_that_cannot_be_read_is_replaced_with_a_warning() -> None:
+    found = FontLibrary().resolve("宋体", data=b"garbage")
+    assert [warning.code for warning in found.warnings] == ["ofd.font.embedded-unreadable", "ofd.font.substituted"]
+    assert not found.embedded
+
+
+def test_rare_characters_fall_back_to_a_font_that_has_them() -> None:
+    fallback = installed_fonts().fallback("\U00020000")
+    assert fallback is not None
+    assert fallback.covers("\U00020000")
+    assert installed_fonts().fallback("\U00020000") is fallback
+    assert installed_fonts().fallback("\ue123") is None
+
+
+def test_without_any_font_the_package_is_not_guessed(tmp_path: Path) -> None:
+    (tmp_path / "broken.ttf").write_bytes(b"no font")
+    with pytest.raises(NotFoundError) as caught:
+        FontLibrary([tmp_path]).resolve("宋体")
+    assert caught.value.code == "ofd.font.not-installed"
+
+
+def test_the_weight_nearest_to_the_one_asked_for_is_taken() -> None:
+    plain, bold = (installed_fonts().resolve("LXGW WenKai", bold=wish) for wish in (False, True))
+    assert plain.face.postscript_name == "LXGWWenKai-Regular"
+    assert bold.bold != bold.face.postscript_name.endswith(("Bold", "Medium"))
