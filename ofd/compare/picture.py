@@ -52,18 +52,23 @@ def regions(difference: Image.Image, *areas: Box, dpi: float, tolerance: int) ->
     for channel in range(1, len(difference.getbands())):
         largest = ImageChops.lighter(largest, difference.getchannel(channel))
     marked = largest.point([255 if value > tolerance else 0 for value in range(256)])
+    bounds = marked.getbbox()
+    if bounds is None:
+        return ()
     tile = max(round(_TILE_MM * dpi / _MM_PER_INCH), 1)
     columns, rows = -(-marked.width // tile), -(-marked.height // tile)
     padded = Image.new("L", (columns * tile, rows * tile))
     padded.paste(marked, (0, 0))
     tiles = padded.reduce(tile) if tile > 1 else padded
     # A mean above 0 rounds to 0 where one point of many differs: count those too.
-    exact = {(x // tile, y // tile) for x, y in _points(marked)} if _sparse(marked) else set[tuple[int, int]]()
+    left, top = bounds[:2]
+    points = _points(marked.crop(bounds)) if _sparse(marked) else ()
+    exact = {((x + left) // tile, (y + top) // tile) for x, y in points}
     changed = exact | {(i % columns, i // columns) for i, value in enumerate(tiles.tobytes()) if value}
     side = tile * _MM_PER_INCH / dpi
-    left, top = areas[0].x, areas[0].y
+    area = areas[0]
     found = [
-        Box(left + x0 * side, top + y0 * side, (x1 - x0 + 1) * side, (y1 - y0 + 1) * side)
+        Box(area.x + x0 * side, area.y + y0 * side, (x1 - x0 + 1) * side, (y1 - y0 + 1) * side)
         for x0, y0, x1, y1 in _groups(changed)
     ]
     return tuple(sorted(found, key=lambda box: (box.y, box.x)))[:_MOST_REGIONS]

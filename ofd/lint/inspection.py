@@ -99,6 +99,8 @@ class Inspection:
     reached: dict[str, set[str]] = field(default_factory=dict)
     """Entry name to the kinds it is linked as."""
     files: list[LinkedFile] = field(default_factory=list)
+    groups: dict[str, set[str]] = field(default_factory=dict)
+    """Entry name of a resource file to the names of the groups in it, such as ``Fonts``."""
 
 
 def inspect(source: LenientPackage, findings: Findings, checks: Mapping[str, Sequence[ElementCheck]]) -> Inspection:
@@ -159,6 +161,7 @@ class _Visit:
             return []
         if self.scope is not None and self.type == "Res":
             self._base = root.get("BaseLoc", "").strip()
+            self._inspection.groups[self.name] = {name_of(item) for item in root.iterchildren("*")}
         self._check_namespaces(root)
         walk(root, self.type, self)
         return self._found
