@@ -28,7 +28,7 @@ from ofd.package.zip_format import (
     CentralRecord,
 )
 from ofd.package.zip_names import NameSet, decode_name
-from trustcore.errors import RejectedError
+from trustcore.errors import ConflictError, RejectedError
 
 __all__ = ["Content", "PackageWriter", "Packed", "end_record", "moved", "pack"]
 
@@ -113,7 +113,8 @@ class PackageWriter:
     """Writes a package into a file, entry by entry, in bounded memory.
 
     What is written stands beside the file and takes its place when all is done and on the disk: a program that dies,
-    a full disk or an exception leave the old file as it was. Use it as a context manager.
+    a full disk or an exception leave the old file as it was. Use it as a context manager, whose end raises
+    ``ConflictError`` (``ofd.package.unfinished``) when an entry was given up half way.
 
     Example:
         >>> import tempfile
@@ -135,6 +136,7 @@ class PackageWriter:
         self._names = NameSet()
         self._directory: list[bytes] = []
         self._offset = 0
+        self._is_whole = True
         prefix = f".{self._target.name[:60]}."
         descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=self._target.parent)
         self._file: IO[bytes] = os.fdopen(descriptor, "wb", buffering=CHUNK_BYTES)
@@ -184,9 +186,11 @@ class PackageWriter:
         for record in records:
             self._names.add(record.name)
             self._directory.append(moved(record.raw, self._offset + record.offset - start))
+        self._is_whole = False
         for piece in pieces(source, start, end - start):
             self._write(piece)
             yield len(piece)
+        self._is_whole = True
 
     def __enter__(self) -> Self:
         """The writer."""
@@ -200,10 +204,14 @@ class PackageWriter:
             if kind is None:
                 self._finish()
         finally:
-            self._file.close()
-            self._beside.unlink(missing_ok=True)
+            try:
+                self._file.close()
+            finally:
+                self._beside.unlink(missing_ok=True)
 
     def _finish(self) -> None:
+        if not self._is_whole:
+            raise ConflictError("An entry was not written to its end.", code="ofd.package.unfinished")
         directory = b"".join(self._directory)
         end = end_record(len(self._directory), len(directory), self._offset)
         self._file.write(directory)
@@ -223,6 +231,7 @@ class PackageWriter:
     def _stream(self, name: str, content: Iterator[bytes]) -> None:
         """Write content of unknown length: its header is put right when all of it has come."""
         flags, raw_name = _encoded(name)
+        self._is_whole = False
         start = self._offset
         self._write(bytes(LOCAL.size) + raw_name)
         method, crc32, size = STORED, 0, 0
@@ -241,6 +250,7 @@ class PackageWriter:
         self._file.write(header)
         self._file.seek(self._offset)
         self._directory.append(moved(record, start))
+        self._is_whole = True
 
 
 def _encoded(name: str) -> tuple[int, bytes]:

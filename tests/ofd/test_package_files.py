@@ -145,6 +145,38 @@ def test_an_error_leaves_the_old_file(file: Path) -> None:
     assert parts_beside(file) == []
 
 
+def test_an_entry_given_up_half_way_gives_no_package(tmp_path: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"1"
+        raise RuntimeError
+
+    writer = PackageWriter(tmp_path / "a.ofd")
+    with pytest.raises(ConflictError) as caught, writer:
+        with pytest.raises(RuntimeError):
+            writer.add("a.bin", broken())
+        writer.add("b.bin", b"2")
+    assert caught.value.code == "ofd.package.unfinished"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_the_old_file(file: Path) -> None:
+    before = file.read_bytes()
+    script = """
+import resource, sys
+from ofd.package.reader import Package
+resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
+try:
+    Package.open(sys.argv[1]).write_to(sys.argv[1], {"a.png": bytes(2_000_000), "b.png": bytes(2_000_000)})
+except OSError as error:
+    print(error.strerror)
+"""
+    command = [sys.executable, "-W", "ignore", "-c", script, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    assert done.stdout == "File too large\n"
+    assert file.read_bytes() == before
+    assert parts_beside(file) == []
+
+
 def test_a_killed_writer_leaves_the_old_file(file: Path) -> None:
     before = file.read_bytes()
     script = """
