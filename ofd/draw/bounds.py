@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from functools import singledispatch
+from math import inf
 
-from ofd.draw.scene import Clip, ClipArea, Group, ImageItem, Item, PathItem, TextItem
+from ofd.draw.scene import Clip, ClipArea, Glyph, Group, ImageItem, Item, PathItem, TextItem
 from ofd.geometry import Box, Matrix, PathCommand
 
 __all__ = ["bounds", "bounds_of_all", "clip_box", "glyph_box", "intersection", "path_box"]
@@ -30,8 +31,8 @@ def _(item: PathItem) -> Box | None:
 
 @bounds.register
 def _(item: TextItem) -> Box | None:
-    boxes = [box for index in range(len(item.glyphs)) if (box := glyph_box(item, index)) is not None]
-    return _around(boxes)
+    box = _ink(item, item.glyphs)
+    return None if box is None else item.matrix.box(box)
 
 
 @bounds.register
@@ -72,23 +73,44 @@ def path_box(path: Sequence[PathCommand], matrix: Matrix, reach: float = 0) -> B
 
 def glyph_box(item: TextItem, index: int) -> Box | None:
     """A box around the ink of one glyph of a text, in page space."""
-    glyph = item.glyphs[index]
-    if not glyph.index:
+    box = _ink(item, item.glyphs[index : index + 1])
+    return None if box is None else item.matrix.box(box)
+
+
+def _ink(item: TextItem, glyphs: Sequence[Glyph]) -> Box | None:
+    """A box around the ink of glyphs in the item's own space. Pages have thousands of glyphs: nothing is made here."""
+    wide, high, turned = item.size * item.horizontal_scale, item.size, item.char_direction
+    left = top = inf
+    right = bottom = -inf
+    for glyph in glyphs:
+        if not glyph.index:
+            continue
+        x0, y0, x1, y1 = (glyph.face or item.face).extents(glyph.index)
+        if x0 == x1:
+            continue
+        x0, x1, y0, y1 = x0 * wide, x1 * wide, -y1 * high, -y0 * high
+        if turned:
+            x0, y0, x1, y1 = _turned(x0, y0, x1, y1, turned)
+        x, y = glyph.x, glyph.y
+        left = min(left, x + x0)
+        top = min(top, y + y0)
+        right = max(right, x + x1)
+        bottom = max(bottom, y + y1)
+    if left > right:
         return None
-    left, top, right, bottom = (glyph.face or item.face).extents(glyph.index)
-    if left == right:
-        return None
-    wide, high = item.size * item.horizontal_scale, item.size
-    corners = [(x * wide, -y * high) for x in (left, right) for y in (bottom, top)]
-    if item.char_direction == 90:
-        corners = [(-y, x) for x, y in corners]
-    elif item.char_direction == 180:
-        corners = [(-x, -y) for x, y in corners]
-    elif item.char_direction == 270:
-        corners = [(y, -x) for x, y in corners]
     reach = 0.0 if item.stroke is None else item.stroke.width / 2
-    box = Box.around([(glyph.x + x, glyph.y + y) for x, y in corners])
-    return item.matrix.box(Box(box.x - reach, box.y - reach, box.width + 2 * reach, box.height + 2 * reach))
+    return Box(left - reach, top - reach, right - left + 2 * reach, bottom - top + 2 * reach)
+
+
+def _turned(x0: float, y0: float, x1: float, y1: float, degrees: int) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom, turned clockwise about the origin."""
+    match degrees:
+        case 90:
+            return -y1, x0, -y0, x1
+        case 180:
+            return -x1, -y1, -x0, -y0
+        case _:
+            return y0, -x1, y1, -x0
 
 
 def clip_box(clip: Clip) -> Box | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import count, pairwise
-from math import hypot
+from math import frexp, hypot, ldexp
 
 from ofd.draw.bounds import clip_box, intersection
 from ofd.draw.scene import Group, Item, Scene, TextItem
@@ -16,6 +16,9 @@ _TALLEST, _DEEPEST = 1.0, 0.35
 """Em that a character's box reaches at most above and below the baseline: fonts with tall scripts say more."""
 _SAME_PLACE = 0.25
 """Em: the same character nearer than this is painted twice to look bold."""
+_CELLS = tuple((dx, dy) for dx in (0, -1, 1) for dy in (0, -1, 1))
+_TURNS = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
+"""Where the steps to the right and downward go when a glyph is turned clockwise."""
 _QUARTER = 0.38
 """Directions within 22 degrees of an axis are that axis."""
 
@@ -44,24 +47,30 @@ def _characters(item: TextItem, run: int) -> Iterator[Character]:
     glyphs = [glyph for glyph in item.glyphs if glyph.text]
     origins = [item.matrix.apply(glyph.x, glyph.y) for glyph in glyphs]
     directions = _directions(item, origins)
+    a, b, c, d, _, _ = item.matrix
+    size = hypot(c, d) * item.size
+    # What a step of one em to the right and downward is on the page, for a glyph as it is turned.
+    turn = _TURNS.get(item.char_direction, (1, 0, 0, 1))
+    wide = item.size * item.horizontal_scale
+    right_x, right_y = (a * turn[0] + c * turn[1]) * wide, (b * turn[0] + d * turn[1]) * wide
+    down_x, down_y = (a * turn[2] + c * turn[3]) * item.size, (b * turn[2] + d * turn[3]) * item.size
     blank = False
     for glyph, origin, direction in zip(glyphs, origins, directions, strict=True):
         if glyph.text.isspace():
             blank = True
             continue
         face = glyph.face or item.face
-        advance = (face.advance_of(glyph.index) if glyph.index else _blank(glyph.text)) * item.size
-        advance *= item.horizontal_scale
-        ascent, descent = (min(face.ascent, _TALLEST) * item.size, min(face.descent, _DEEPEST) * item.size)
-        corners = [(0.0, -ascent), (advance, -ascent), (advance, descent), (0.0, descent)]
-        turned = [_turn(corner, item.char_direction) for corner in corners]
-        placed = [item.matrix.apply(glyph.x + x, glyph.y + y) for x, y in turned]
-        size = hypot(item.matrix.c, item.matrix.d) * item.size
-        forward = item.matrix.apply(glyph.x + turned[1][0] - turned[0][0], glyph.y + turned[1][1] - turned[0][1])
-        reach = (forward.x - origin.x) * direction.x + (forward.y - origin.y) * direction.y
+        advance = face.advance_of(glyph.index) if glyph.index else _blank(glyph.text)
+        x, y = right_x * advance, right_y * advance
+        up, low = min(face.ascent, _TALLEST), min(face.descent, _DEEPEST)
+        reach = x * direction.x + y * direction.y
+        # The corners are sums of the step to the right, and one of those upward and downward.
+        lift_x, lift_y, drop_x, drop_y = -down_x * up, -down_y * up, down_x * low, down_y * low
+        left = origin.x + min(x, 0.0) + min(lift_x, drop_x)
+        top = origin.y + min(y, 0.0) + min(lift_y, drop_y)
         yield Character(
             text=glyph.text,
-            box=Box.around(placed),
+            box=Box(left, top, abs(x) + abs(lift_x - drop_x), abs(y) + abs(lift_y - drop_y)),
             origin=origin,
             direction=direction,
             size=size,
@@ -79,15 +88,10 @@ def _blank(text: str) -> float:
     return 0.5 * len(text) if text.isascii() else 1.0
 
 
-def _turn(corner: tuple[float, float], degrees: int) -> tuple[float, float]:
-    x, y = corner
-    return {90: (-y, x), 180: (-x, -y), 270: (y, -x)}.get(degrees, (x, y))
-
-
 def _directions(item: TextItem, origins: Sequence[Point]) -> list[Point]:
     """In which direction reading goes on at each character: to the next one, if it is near."""
     matrix, size = item.matrix, hypot(item.matrix.c, item.matrix.d) * item.size
-    x, y = _turn((1.0, 0.0), item.char_direction)
+    x, y, _, _ = _TURNS.get(item.char_direction, (1, 0, 0, 1))
     usual = _unit(matrix.a * x + matrix.c * y, matrix.b * x + matrix.d * y) or Point(1, 0)
     steps: list[Point | None] = []
     for first, second in pairwise(origins):
@@ -119,22 +123,20 @@ def _unit(x: float, y: float) -> Point | None:
 def _without_doubles(characters: Sequence[Character]) -> list[Character]:
     """The characters without those that are painted a second time nearly at the same place."""
     kept: list[Character] = []
-    seen: dict[tuple[str, int, int], list[Character]] = {}
+    seen: dict[tuple[str, int, int, int], Character] = {}
     for item in characters:
-        cell = max(item.size, 0.1)
+        # Cells of a power of two, as wide as the limit at least: neighbours are in this one or one beside it.
+        exponent = frexp(_SAME_PLACE * item.size)[1]
+        cell = ldexp(1.0, exponent)
         column, row = int(item.origin.x // cell), int(item.origin.y // cell)
-        near = (
-            other
-            for dx in (-1, 0, 1)
-            for dy in (-1, 0, 1)
-            for other in seen.get((item.text, column + dx, row + dy), ())
-        )
-        if any(
-            hypot(other.origin.x - item.origin.x, other.origin.y - item.origin.y) < _SAME_PLACE * item.size
-            and abs(other.size - item.size) < 0.2 * item.size
-            for other in near
-        ):
-            continue
-        seen.setdefault((item.text, column, row), []).append(item)
-        kept.append(item)
+        near = (seen.get((item.text, exponent, column + dx, row + dy)) for dx, dy in _CELLS)
+        if not any(other is not None and _is_double(other, item) for other in near):
+            seen[item.text, exponent, column, row] = item
+            kept.append(item)
     return kept
+
+
+def _is_double(first: Character, second: Character) -> bool:
+    limit = _SAME_PLACE * second.size
+    (x, y), (other_x, other_y) = first.origin, second.origin
+    return abs(x - other_x) < limit and abs(y - other_y) < limit and abs(first.size - second.size) < 0.2 * second.size

@@ -5,7 +5,7 @@ columns of Chinese text, read from the right, that is just how it comes out.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 
 from ofd.geometry import Point
@@ -235,7 +235,7 @@ def _stacked(characters: Sequence[Character]) -> list[Character]:
     for run in runs:
         for index in run if len(run) > 1 else ():
             item = found[index]
-            found[index] = replace(item, direction=Point(0, 1), reach=item.size)
+            found[index] = item._replace(direction=Point(0, 1), reach=item.size)
     return found
 
 

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from ofd.geometry import Box, Point
 
 __all__ = ["Character", "Line", "PageText", "Word"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Character:
+class Character(NamedTuple):
     """What one glyph stands for, mostly one character."""
 
     text: str

@@ -12,6 +12,7 @@ from itertools import pairwise
 from math import hypot
 
 from ofd.draw.interpret import page_scene
+from ofd.draw.scene import Group, Item, Scene, TextItem
 from ofd.fonts.library import FontLibrary, installed_fonts
 from ofd.geometry import Box, Point
 from ofd.model.document import Document
@@ -63,13 +64,8 @@ def document_text(
     Raises:
         NotFoundError: ``ofd.model.no-page``; ``ofd.font.not-installed``.
     """
-    chosen = range(len(document.page_links)) if pages is None else tuple(pages)
-    library = fonts or installed_fonts()
-    for number, index in enumerate(chosen):
-        progress(number, len(chosen))
-        scene = page_scene(document, index, fonts=library, annotations=annotations, text_only=True)
+    for index, scene in _scenes(document, pages, fonts, annotations=annotations, progress=progress):
         yield index, page_text(scene)
-    progress(len(chosen), len(chosen))
 
 
 def search(
@@ -97,9 +93,14 @@ def search(
         RejectedError: ``ofd.text.keyword`` for a keyword of blanks.
         NotFoundError: ``ofd.model.no-page``; ``ofd.font.not-installed``.
     """
-    _wanted(keyword, ignore_case=ignore_case)
-    texts = document_text(document, pages=pages, fonts=fonts, annotations=annotations, progress=progress)
-    return (hit for index, text in texts for hit in find_in_page(text, keyword, page=index, ignore_case=ignore_case))
+    wanted = frozenset(_wanted(keyword, ignore_case=ignore_case))
+    return (
+        hit
+        for index, scene in _scenes(document, pages, fonts, annotations=annotations, progress=progress)
+        # Most pages lack a character of the keyword: those need not be put in order.
+        if wanted <= _all_characters(scene.items, ignore_case=ignore_case)
+        for hit in find_in_page(page_text(scene), keyword, page=index, ignore_case=ignore_case)
+    )
 
 
 def find_in_page(text: PageText, keyword: str, *, page: int, ignore_case: bool = False) -> tuple[Hit, ...]:
@@ -122,6 +123,35 @@ def find_in_page(text: PageText, keyword: str, *, page: int, ignore_case: bool =
         if all(_near(first, second) for first, second in pairwise(match)):
             found.setdefault(_places(match), _hit(page, match, [match]))
     return tuple(found.values())
+
+
+def _scenes(
+    document: Document,
+    pages: Iterable[int] | None,
+    fonts: FontLibrary | None,
+    *,
+    annotations: bool,
+    progress: Progress,
+) -> Iterator[tuple[int, Scene]]:
+    chosen = range(len(document.page_links)) if pages is None else tuple(pages)
+    library = fonts or installed_fonts()
+    for number, index in enumerate(chosen):
+        progress(number, len(chosen))
+        yield index, page_scene(document, index, fonts=library, annotations=annotations, text_only=True)
+    progress(len(chosen), len(chosen))
+
+
+def _all_characters(items: Iterable[Item], *, ignore_case: bool) -> frozenset[str]:
+    """The characters of all texts, in the form in which they are compared."""
+    found: set[str] = set()
+    waiting = list(items)
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, Group):
+            waiting.extend(item.items)
+        elif isinstance(item, TextItem):
+            found.update(glyph.text for glyph in item.glyphs)
+    return frozenset(char for text in found for char in _plain(text, ignore_case=ignore_case))
 
 
 def _wanted(keyword: str, *, ignore_case: bool) -> str:
