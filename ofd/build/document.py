@@ -33,6 +33,7 @@ from ofd.build.parts import (
     version_part,
 )
 from ofd.build.resources import ResourceTable
+from ofd.build.watermarks import Watermark
 from ofd.draw.scene import Stroke
 from ofd.fonts.faces import FontStack
 from ofd.geometry import Box, Point
@@ -199,11 +200,7 @@ class DocumentBuilder:
         return canvas
 
     def composite(self, *, width_mm: float, height_mm: float) -> Canvas:
-        """Add a composite, drawn once and placed as often as wanted (:meth:`Canvas.place`), and return it to draw on.
-
-        Raises:
-            RejectedError: ``ofd.build.page-size`` without a width and a height.
-        """
+        """Add a composite, drawn once and placed as often as wanted (:meth:`Canvas.place`); return it to draw on."""
         check_size((width_mm, height_mm))
         content = element(None, "Content")
         composite_id = self._resources.composite(content, width=width_mm, height=height_mm)
@@ -219,11 +216,7 @@ class DocumentBuilder:
     ) -> int:
         """Add a colour space and return its ID for :class:`ofd.build.colors.SpaceColor`.
 
-        Args:
-            kind: GRAY, RGB or CMYK.
-            bits: of each component.
-            palette: colours that ``index`` means.
-            profile: an ICC profile.
+        ``bits`` are those of each component, ``palette`` the colours an index means, ``profile`` is an ICC profile.
 
         Raises:
             RejectedError: ``ofd.build.color-space``.
@@ -240,11 +233,7 @@ class DocumentBuilder:
     ) -> int:
         """Add draw parameters and return their ID for :meth:`Canvas.layer`.
 
-        Args:
-            pen: width, ends, corners and dashes of lines; its paint does not count.
-            stroke: colour of lines.
-            fill: colour of areas and text.
-            relative: draw parameters that say what these do not.
+        ``pen`` says all but the colour of lines, ``relative`` names draw parameters that say what these do not.
         """
         attributes = {} if relative is None else {"Relative": str(relative)}
         node = element(None, "DrawParam", attributes=attributes | ({} if pen is None else stroke_attributes(pen, 4)))
@@ -289,6 +278,15 @@ class DocumentBuilder:
             page.id, self._next_id(), kind, box, remarks=remarks or Remarks(), modified=self._created
         )
         return self._canvas(page.size_mm, canvas_id=page.id, target=appearance, offset=Point(box.x, box.y))
+
+    def add_watermark(self, watermark: Watermark, page: Canvas) -> None:
+        """Put a watermark over a page, as an annotation.
+
+        Raises:
+            RejectedError: ``ofd.watermark.size``; ``ofd.font.missing-glyph``.
+        """
+        canvas = self.annotate(page, AnnotationType.WATERMARK, box_mm=(0, 0, *page.size_mm))
+        watermark.draw(canvas, size_mm=page.size_mm, fonts=self.fonts)
 
     def link(self, page: Canvas, act: Act, *, box_mm: tuple[float, float, float, float]) -> ObjectRef:
         """Have a click on a part of a page do something: go to a place, open an address or an attachment."""
@@ -349,11 +347,7 @@ class DocumentBuilder:
         self._versions.append(NewVersion(number=number, name=name, current=current))
 
     def cover(self, data: bytes, *, suffix: str) -> None:
-        """Give the document a cover picture, which stands in its folder with this suffix.
-
-        Raises:
-            RejectedError: ``ofd.build.attachment`` when the suffix is not alphanumeric.
-        """
+        """Give the document a cover picture, which stands in its folder with this suffix."""
         check_format(suffix)
         self._cover = (f"Cover.{suffix}", data)
 
