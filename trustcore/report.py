@@ -112,8 +112,15 @@ class ReportBuilder:
         <Verdict.VALID: 'valid'>
     """
 
-    def __init__(self, subject: str) -> None:
+    def __init__(self, subject: str, *, evidence: Mapping[str, str] | None = None) -> None:
+        """Start a report.
+
+        Args:
+            subject: what is verified.
+            evidence: added to that of every step, where a step has none of the same name.
+        """
         self._subject = subject
+        self._shared = dict(evidence or {})
         self._steps: list[Step] = []
         self.facts: dict[str, str] = {}
 
@@ -135,10 +142,25 @@ class ReportBuilder:
         return ok
 
     def extend(self, steps: Iterable[Step]) -> None:
-        """Append steps made elsewhere, renumbered."""
-        for s in steps:
-            self.add(s.status, s.code, zh=s.zh, en=s.en, clause=s.clause, evidence=s.evidence)
+        """Append steps made elsewhere; the report numbers them anew."""
+        self._steps.extend(steps)
 
     def build(self) -> Report:
         """The report of all steps so far."""
-        return Report(subject=self._subject, steps=tuple(self._steps), facts=dict(self.facts))
+        numbered = tuple(
+            step if step.number == number and not self._shared else self._numbered(step, number)
+            for number, step in enumerate(self._steps, start=1)
+        )
+        return Report(subject=self._subject, steps=numbered, facts=dict(self.facts))
+
+    def _numbered(self, step: Step, number: int) -> Step:
+        evidence = {**self._shared, **step.evidence} if self._shared else step.evidence
+        return Step(
+            number=number,
+            code=step.code,
+            status=step.status,
+            zh=step.zh,
+            en=step.en,
+            clause=step.clause,
+            evidence=evidence,
+        )

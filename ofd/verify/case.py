@@ -11,6 +11,7 @@ from ofd.progress import Progress, silent
 from ofd.sign.parts import ListedSignature, SignatureDescription
 from ofd.structure import DocumentBody
 from ofd.verify.policy import VerificationPolicy
+from ofd.xmlio import Element
 from trustcore.errors import TrustError
 from trustcore.report import Report, ReportBuilder, Status
 from trustcore.x509.certificate import Certificate
@@ -109,6 +110,8 @@ class Case:
     listed: ListedSignature
     package: Package
     body: DocumentBody
+    document: Element
+    """Root element of Document.xml; nobody changes it."""
     policy: VerificationPolicy
     report: ReportBuilder
     xml: bytes

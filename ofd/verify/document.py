@@ -43,7 +43,7 @@ from ofd.package.reader import Package
 from ofd.package.source import Source
 from ofd.progress import Progress, silent
 from ofd.sign.parts import ListedSignature, read_signature_list
-from ofd.structure import ROOT, DocumentBody, read_bodies, read_part
+from ofd.structure import ROOT, DocumentBody, bodies_of, read_part
 from ofd.verify.case import Proof, SignatureForm, SignatureOutcome, add_error
 from ofd.verify.changes import SignatureChanges, add_changes, find_changes
 from ofd.verify.coverage import check_coverage, check_package
@@ -51,6 +51,7 @@ from ofd.verify.differential import add_differences, add_package_differences
 from ofd.verify.policy import RevokedSeal, VerificationPolicy
 from ofd.verify.reachable import Reachable, find_reachable
 from ofd.verify.signature import verify_signature
+from ofd.xmlio import Element
 from trustcore.errors import TrustError
 from trustcore.report import Report, ReportBuilder, Status
 
@@ -118,6 +119,7 @@ class _Examination:
         self.progress = progress
         self.report = ReportBuilder("ofd")
         self.package: Package | None = None
+        self.trees: dict[str, Element] = {}
         self.outcomes: tuple[SignatureOutcome, ...] = ()
         self.reachable: Reachable | None = None
         self.changes: tuple[SignatureChanges, ...] = ()
@@ -137,18 +139,14 @@ class _Examination:
         signatures = self._read_signatures(package, bodies)  # (3)
         if not signatures:
             return
-        self.outcomes = _verify_signatures(package, signatures, self.policy, self.progress)  # (4) to (14)
+        self.outcomes = self._verify_signatures(package, signatures)  # (4) to (14)
         for number, outcome in enumerate(self.outcomes, start=1):
-            for step in outcome.report.steps:
-                evidence = {"signature": outcome.id, **step.evidence}
-                self.report.add(
-                    step.status, step.code, zh=step.zh, en=step.en, clause=step.clause, evidence=evidence
-                )  # fmt: skip
+            self.report.extend(outcome.report.steps)
             prefix = "" if number == 1 else f"{number}."
             self.report.facts.update({prefix + name: value for name, value in outcome.facts.items()})
         _check_forms(self.outcomes, self.policy, self.report)
         _check_bases(signatures, self.report)
-        reachable = self.reachable = find_reachable(package)  # (15)
+        reachable = self.reachable = find_reachable(package, self.trees)  # (15)
         for outcome in self.outcomes:
             if outcome.is_readable:
                 check_coverage(reachable, bodies, outcome, self.report)
@@ -174,10 +172,11 @@ class _Examination:
         return package
 
     def _read_structure(self, package: Package) -> tuple[DocumentBody, ...]:
-        bodies = read_bodies(package)
+        self.trees[ROOT] = read_part(package, ROOT, "OFD")
+        bodies = bodies_of(self.trees[ROOT])
         with _linked_from_root():
             for body in bodies:
-                read_part(package, body.document, "Document")
+                self.trees[body.document] = read_part(package, body.document, "Document")
         self.report.add(
             Status.PASSED,
             "ofd.structure.read",
@@ -209,22 +208,26 @@ class _Examination:
             )
         return found
 
-
-def _verify_signatures(
-    package: Package,
-    signatures: Sequence[tuple[DocumentBody, ListedSignature]],
-    policy: VerificationPolicy,
-    progress: Progress,
-) -> tuple[SignatureOutcome, ...]:
-    """The last one first, so that archive time stamps are known when what they cover is judged."""
-    outcomes: list[SignatureOutcome] = []
-    proofs: list[Proof] = []
-    for body, listed in reversed(signatures):
-        outcome = verify_signature(package, listed, body=body, policy=policy, proofs=proofs, progress=progress)
-        outcomes.append(outcome)
-        if outcome.proof is not None:
-            proofs.append(outcome.proof)
-    return tuple(reversed(outcomes))
+    def _verify_signatures(
+        self, package: Package, signatures: Sequence[tuple[DocumentBody, ListedSignature]]
+    ) -> tuple[SignatureOutcome, ...]:
+        """The last one first, so that archive time stamps are known when what they cover is judged."""
+        outcomes: list[SignatureOutcome] = []
+        proofs: list[Proof] = []
+        for body, listed in reversed(signatures):
+            outcome = verify_signature(
+                package,
+                listed,
+                body=body,
+                document=self.trees[body.document],
+                policy=self.policy,
+                proofs=proofs,
+                progress=self.progress,
+            )
+            outcomes.append(outcome)
+            if outcome.proof is not None:
+                proofs.append(outcome.proof)
+        return tuple(reversed(outcomes))
 
 
 def _check_forms(outcomes: Sequence[SignatureOutcome], policy: VerificationPolicy, report: ReportBuilder) -> None:

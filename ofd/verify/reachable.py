@@ -40,8 +40,14 @@ _Link = tuple[str, Kind]
 _Links = Iterator[_Link]
 
 
-def find_reachable(package: Package) -> Reachable:
-    """Follow every link from OFD.xml, signatures left out. Never raises for what the package holds."""
+def find_reachable(package: Package, trees: Mapping[str, Element] | None = None) -> Reachable:
+    """Follow every link from OFD.xml, signatures left out. Never raises for what the package holds.
+
+    Args:
+        package: the document.
+        trees: root elements of entries that were read already.
+    """
+    known = trees or {}
     parts: dict[str, Kind] = {}
     missing: dict[str, Kind] = {}
     problems: list[TrustError] = []
@@ -61,7 +67,7 @@ def find_reachable(package: Package) -> Reachable:
         if name not in package:
             continue
         try:
-            waiting.extend(_links(package, name, kind, differences))
+            waiting.extend(_links(package, link, known, differences))
         except TrustError as error:
             problems.append(error)
     if missing or problems:
@@ -69,12 +75,15 @@ def find_reachable(package: Package) -> Reachable:
     return Reachable(parts=parts, missing=missing, problems=tuple(problems), differences=tuple(differences))
 
 
-def _links(package: Package, name: str, kind: Kind, differences: list[Difference]) -> list[_Link]:
+def _links(package: Package, part: _Link, known: Mapping[str, Element], differences: list[Difference]) -> list[_Link]:
     """The parts that a part links to."""
+    name, kind = part
     if kind not in _READERS:
         return []
     root_name, reader = _READERS[kind]
-    root = read_part(package, name, root_name)
+    root = known.get(name) if kind in {Kind.ROOT, Kind.DOCUMENT} else None
+    if root is None:
+        root = read_part(package, name, root_name)
     differences += differences_in(root, name, kind)
     with xmlio.naming(name):
         return list(reader(root, name))

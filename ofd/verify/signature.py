@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ofd.package.reader import Package
 from ofd.progress import Progress, silent
 from ofd.sign.parts import ListedSignature, read_signature
-from ofd.structure import DocumentBody, page_names, read_part
+from ofd.structure import DocumentBody, page_names
 from ofd.verify.case import Case, Evidence, Proof, SignatureForm, SignatureOutcome, add_error
 from ofd.verify.policy import VerificationPolicy
 from ofd.verify.references import ReferenceCheck, check_references, digest_algorithm, is_weak
@@ -18,6 +18,7 @@ from ofd.verify.sign_value import (
     verify_archive,
     verify_signed_value,
 )
+from ofd.xmlio import Element
 from trustcore.errors import TrustError
 from trustcore.report import ReportBuilder, Status
 
@@ -33,6 +34,7 @@ def verify_signature(
     listed: ListedSignature,
     *,
     body: DocumentBody,
+    document: Element,
     policy: VerificationPolicy,
     proofs: Sequence[Proof] = (),
     progress: Progress = silent,
@@ -43,11 +45,12 @@ def verify_signature(
         package: the document.
         listed: its entry in Signatures.xml.
         body: the document it belongs to.
+        document: the root element of its Document.xml.
         policy: trust and time.
         proofs: the archive time stamps that were found right so far; those that cover this signature count.
         progress: told protected files.
     """
-    report = ReportBuilder("ofd")
+    report = ReportBuilder("ofd", evidence={"signature": listed.id})
     if listed.type not in {"Seal", "Sign"}:
         report.add(
             Status.FAILED,
@@ -74,6 +77,7 @@ def verify_signature(
             listed=listed,
             package=package,
             body=body,
+            document=document,
             policy=policy,
             report=report,
             xml=xml,
@@ -187,8 +191,7 @@ def _check_stamps(case: Case, *, needed: bool) -> None:
     if not stamps and not needed:
         return
     try:
-        document = read_part(case.package, case.body.document, "Document")
-        pages = page_names(document, holder=case.body.document)
+        pages = page_names(case.document, holder=case.body.document)
     except TrustError as error:
         add_error(case.report, error)
         return

@@ -8,7 +8,9 @@ no revocation information) is indeterminate. All certificates of a path have to 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice, pairwise
+from typing import NamedTuple
 
 from trustcore.crypto.algorithms import SignatureAlgorithm, signature_by_oid
 from trustcore.errors import MalformedError
@@ -27,6 +29,8 @@ MAX_PATH_LENGTH = 8
 MAX_PATHS = 16
 """Most paths that are tried; a forest of cross-certificates cannot keep a verifier busy."""
 MAX_SIGNATURE_CHECKS = 64
+_LONGEST_REMEMBERED = 65_536
+"""Octets of the CRLs and OCSP responses up to which an answer is remembered, so that little memory is held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +82,31 @@ def validate_chain(
         prefix: of the step codes ``path``, ``algorithm``, ``validity``, ``constraints``, ``key-usage`` and
             ``revocation``.
         ocsp_responses: DER or read; those that cannot be read do not count.
+
+    The answer depends on the arguments alone; the last few hundred are remembered.
     """
+    evidence = _Evidence(
+        certificate, tuple(intermediates), tuple(roots), tuple(crls), tuple(ocsp_responses), at, purpose, prefix
+    )
+    octets = sum(len(item if isinstance(item, bytes) else item.der) for item in (*crls, *ocsp_responses))
+    return _validated_once(evidence) if octets <= _LONGEST_REMEMBERED else _validated(evidence)
+
+
+class _Evidence(NamedTuple):
+    """The arguments of :func:`validate_chain`, equal where they are."""
+
+    certificate: Certificate
+    intermediates: tuple[Certificate, ...]
+    roots: tuple[Certificate, ...]
+    crls: tuple[Crl | bytes, ...]
+    ocsp_responses: tuple[OcspResponse | bytes, ...]
+    at: datetime
+    purpose: KeyPurpose
+    prefix: str
+
+
+def _validated(evidence: _Evidence) -> ChainResult:
+    certificate, intermediates, roots, crls, ocsp_responses, at, purpose, prefix = evidence
     question = _Question(
         at=at,
         purpose=purpose,
@@ -95,6 +123,9 @@ def validate_chain(
         if best.status is Status.PASSED:
             break
     return best or _no_path(certificate, search, question)
+
+
+_validated_once = lru_cache(maxsize=256)(_validated)
 
 
 def _rank(result: ChainResult) -> int:

@@ -97,7 +97,7 @@ class DistinguishedName:
         encoded = [encoder.set_of(*(_encode_attribute(item) for item in rdn)) for rdn in rdns]
         return cls(der=encoder.sequence(*encoded), rdns=rdns)
 
-    @property
+    @cached_property
     def text(self) -> str:
         """RFC 4514 text, most specific RDN first."""
         return ",".join("+".join(_attribute_text(item) for item in rdn) for rdn in reversed(self.rdns))
