@@ -71,6 +71,8 @@ class CMap:
     """Python's name of the encoding that the codes of a predefined CMap are in."""
     first_ascii: int = 1
     """CID of the space in a predefined CMap."""
+    written: int = 0
+    """How many characters ranges have been taken apart into."""
     identity: bool = False
     """Two octets, and the CID is the code."""
 
@@ -244,7 +246,9 @@ def _store(cmap: CMap, section: str, operands: list[_Operand]) -> None:
     elif section == "cidrange" and isinstance(others[1], int):
         cmap.ranges.append((len(first), low, high, others[1]))
     elif section == "bfrange":
-        _store_text_range(cmap, low, min(high, low + 0xFFFF), others[1])
+        high = min(high, low + _MOST_ENTRIES - cmap.written - 1)
+        cmap.written += max(high - low + 1, 0)
+        _store_text_range(cmap, low, high, others[1])
 
 
 def _store_text_range(cmap: CMap, low: int, high: int, target: _Operand) -> None:

@@ -1,6 +1,7 @@
 """A PDF opened for conversion: its pages as scenes, and what it says of itself."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -143,10 +144,8 @@ class PdfDocument:
                 self._noted.add(index)
                 page = self.document.pages[index]
                 self._reading.begin_page()
-                try:
+                with suppress(TrustError, ValueError, TypeError, pikepdf.PdfError):  # drawing the page will tell
                     note_strings(self._reading, page.obj, self._content(page.obj))
-                except TrustError:
-                    continue
             yield index
 
     def scene(self, index: int) -> Scene:

@@ -51,7 +51,7 @@ def differences(encoding: object) -> dict[int, str]:
     code = 0
     for item in array(source.get("/Differences")) or () if source is not None else ():
         if isinstance(item, pikepdf.Name):
-            result[code] = str(item)[1:]
+            result[code] = name(item)[1:]
             code += 1
         else:
             code = int(number(item))

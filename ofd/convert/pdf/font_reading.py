@@ -14,7 +14,7 @@ from ofd.convert.pdf.encodings import (
 )
 from ofd.convert.pdf.font_programs import STANDARD_NAMES, FontProgram, read_font_program
 from ofd.convert.pdf.fonts import Metrics, Type3
-from ofd.convert.pdf.standard_fonts import is_standard, standard_name, standard_program, symbol_encoding
+from ofd.convert.pdf.standard_fonts import SAME_LOOK, is_standard, standard_name, standard_program, symbol_encoding
 from ofd.convert.pdf.streams import Limits, array, dictionary, matrix_of, name, number, read_stream
 
 __all__ = ["read_font"]
@@ -22,6 +22,7 @@ __all__ = ["read_font"]
 _SUBSET_TAG = re.compile(r"^[A-Z]{6}\+")
 _SYMBOLIC, _ITALIC, _FORCE_BOLD = 4, 64, 1 << 18
 _MOST_WIDTHS = 70_000
+_GREEK = {ord(sign): letter for letter, sign in SAME_LOOK.items()}
 
 
 def read_font(source: pikepdf.Object, limits: Limits) -> Metrics | None:
@@ -81,6 +82,8 @@ def _simple(source: pikepdf.Object, limits: Limits) -> Metrics:
         glyphs, names = _named_glyphs(program, base, changed)
     dingbats = own is None and stand_in == "ZapfDingbats"
     texts = {code: text_of_glyph_name(glyph, dingbats=dingbats) for code, glyph in names.items()}
+    if own is None and stand_in == "Symbol":
+        texts = {code: text.translate(_GREEK) for code, text in texts.items()}
     if program is not None:
         by_glyph = {index: chr(point) for point, index in reversed(program.unicode.items())}
         for code, index in glyphs.items():

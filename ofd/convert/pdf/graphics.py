@@ -7,7 +7,7 @@ import pikepdf
 from ofd.convert.pdf.colors import GRAY, read_color_space
 from ofd.convert.pdf.reading import Reading
 from ofd.convert.pdf.state import Ink, SoftMask, State
-from ofd.convert.pdf.streams import array, dictionary, name, number, numbers
+from ofd.convert.pdf.streams import array, dictionary, entries, name, number, numbers
 from ofd.convert.pdf.text_showing import TextRunner
 from ofd.draw.scene import BlendMode, Cap, Join
 from ofd.geometry import Matrix, PathCommand
@@ -62,7 +62,7 @@ class Graphics:
 
     def _resource(self, kind: str, key: object) -> pikepdf.Object | None:
         table = dictionary(self._resources.get(kind)) if self._resources is not None else None
-        return dictionary(table.get(str(key))) if table is not None and isinstance(key, pikepdf.Name) else None
+        return dictionary(table.get(key)) if table is not None and isinstance(key, pikepdf.Name) else None
 
     # Graphics state
 
@@ -84,7 +84,7 @@ class Graphics:
             return
         self._texts.flush()
         state = self._state
-        for key, value in found.items():
+        for key, value in entries(found):
             if key == "/ca":
                 state.fill_alpha = _unit(number(value, 1))
             elif key == "/CA":

@@ -11,7 +11,17 @@ from ofd.convert.pdf.masking import masked_picture
 from ofd.convert.pdf.painting import Painter, clipped, mapped
 from ofd.convert.pdf.reading import Reading
 from ofd.convert.pdf.state import Clipping, Ink, Sink, State
-from ofd.convert.pdf.streams import array, content_stream, dictionary, matrix_of, name, number, numbers, read_stream
+from ofd.convert.pdf.streams import (
+    array,
+    content_stream,
+    dictionary,
+    matrix_of,
+    name,
+    number,
+    numbers,
+    operators,
+    read_stream,
+)
 from ofd.convert.pdf.text_showing import GlyphPlace, TextRunner
 from ofd.draw.scene import BlendMode, Clip, ClipArea, Group, Item, Origin, Paint, Stroke, TextItem
 from ofd.geometry import IDENTITY, Box, Matrix, PathCommand
@@ -57,22 +67,17 @@ class Interpreter(Graphics):
         outer, self._resources = self._resources, resources
         saved_before = len(self._saved)
         marked_before = len(self._marked)
-        try:
-            instructions = pikepdf.parse_content_stream(content)
-        except (pikepdf.PdfError, ValueError, TypeError):
-            self._reading.warn("A content stream is damaged.")
-            instructions = []
+        instructions = operators(content)
         self._reading.work(len(instructions))
-        for instruction in instructions:
-            if isinstance(instruction, pikepdf.ContentStreamInlineImage):
-                self._inline_image(instruction)
-                continue
-            method = _METHODS.get(str(instruction.operator))
+        for operator, operands in instructions:
+            method = _METHODS.get(operator)
             if method is not None:
                 try:
-                    method(self, list(instruction.operands))
+                    method(self, operands)
                 except (IndexError, TypeError, ValueError, OverflowError, ZeroDivisionError, pikepdf.PdfError):
-                    self._reading.warn(f"The operator {instruction.operator} is damaged and left out.")
+                    self._reading.warn(f"The operator {operator} is damaged and left out.")
+            elif operator == "damaged":
+                self._reading.warn("A content stream is damaged.")
         self._texts.flush()
         del self._marked[marked_before:]
         while len(self._saved) > saved_before:
@@ -128,10 +133,11 @@ class Interpreter(Graphics):
             self._texts.flush()
             self._painter.shade(source, self._resources, self._state)
 
-    def _inline_image(self, instruction: pikepdf.ContentStreamInlineImage) -> None:
-        image = instruction.iimage
-        if self._hidden():
+    def _BI(self, operands: Operands) -> None:  # noqa: N802 - the operator's name
+        instruction = operands[0]
+        if self._hidden() or not isinstance(instruction, pikepdf.ContentStreamInlineImage):
             return
+        image = instruction.iimage
         self._texts.flush()
         try:
             stream = pikepdf.Stream(self._reading.document, image.read_raw_bytes())
@@ -224,9 +230,7 @@ class Interpreter(Graphics):
             self._state.clipping = self._state.clipping.and_clip(clip)
 
     def _Tf(self, operands: Operands) -> None:  # noqa: N802 - the operator's name
-        fonts = dictionary(self._resources.get("/Font")) if self._resources is not None else None
-        source = fonts.get(str(operands[0])) if fonts is not None else None
-        font = self._reading.font(source)
+        font = self._reading.font(self._resource("/Font", operands[0]))
         if font is not None and font.substituted:
             self._reading.warn(f"The font {font.substituted} is not embedded; another one takes its place.")
         self._state.text.font = font
@@ -384,6 +388,7 @@ _METHODS: dict[str, _Method] = {
                 "h",
                 "re",
                 "sh",
+                "BI",
                 "Do",
                 "BT",
                 "ET",

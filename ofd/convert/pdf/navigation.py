@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pikepdf
 
 from ofd.convert.pdf.encodings import clean_text
-from ofd.convert.pdf.streams import Limits, array, dictionary, name, number, numbers, read_stream, text_of
+from ofd.convert.pdf.streams import Limits, array, dictionary, entries, name, number, numbers, read_stream, text_of
 from ofd.geometry import Box
 
 __all__ = ["AttachedFile", "Entry", "Link", "Navigation", "Place"]
@@ -178,8 +178,7 @@ class Navigation:
             tree = dictionary(self._document.Root.get("/Names"))
             for key, value in _tree(tree.get("/Dests")) if tree is not None else ():
                 self._names.setdefault(key, value)
-            old = dictionary(self._document.Root.get("/Dests"))
-            for key, value in old.items() if old is not None else ():
+            for key, value in entries(self._document.Root.get("/Dests")):
                 self._names.setdefault(key[1:], value)
         return self._names
 

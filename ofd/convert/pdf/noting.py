@@ -1,11 +1,13 @@
 """Which glyphs a page uses: its strings read ahead, without painting, so that each font is built once."""
 
+from collections.abc import Sequence
+
 import pikepdf
 
 from ofd.convert.pdf.annotations import appearances
 from ofd.convert.pdf.fonts import Font
 from ofd.convert.pdf.reading import Reading
-from ofd.convert.pdf.streams import array, content_stream, dictionary, name, read_stream
+from ofd.convert.pdf.streams import array, content_stream, dictionary, entries, name, operators, read_stream
 
 __all__ = ["note_strings"]
 
@@ -53,37 +55,30 @@ def _note(
     if fonts is not None:
         _note_text(reading, content, fonts, dictionary(resources.get("/ExtGState")))
     for kind, wanted in (("/XObject", "/Form"), ("/Pattern", "")):
-        for item in _values(resources.get(kind)):
+        for _, item in entries(resources.get(kind)):
             if isinstance(item, pikepdf.Stream) and name(item.get("/Subtype")) == wanted:
                 _note_form(reading, item, resources, seen, depth)
 
 
-def _values(table: object) -> list[pikepdf.Object]:
-    found = dictionary(table)
-    return [] if found is None else [value for _, value in found.items()]
-
-
 def _note_text(reading: Reading, content: pikepdf.Object, fonts: pikepdf.Object, states: pikepdf.Object | None) -> None:
-    try:
-        instructions = pikepdf.parse_content_stream(content, _OPERATORS)
-    except (pikepdf.PdfError, ValueError, TypeError):
-        return
+    instructions = operators(content, _OPERATORS)
     reading.work(len(instructions))
     font: Font | None = None
     saved: list[Font | None] = []
-    for instruction in instructions:
-        operands, operator = list(instruction.operands), str(instruction.operator)
+    for operator, operands in instructions:
         if operator == "q":
             saved.append(font)
         elif operator == "Q":
             font = saved.pop() if saved else font
         elif operator == "Tf" and operands:
-            font = reading.font(fonts.get(str(operands[0]))) if isinstance(operands[0], pikepdf.Name) else None
+            font = reading.font(fonts.get(operands[0])) if isinstance(operands[0], pikepdf.Name) else None
         elif operator == "gs" and operands and states is not None:
-            state = dictionary(states.get(str(operands[0]))) if isinstance(operands[0], pikepdf.Name) else None
+            state = dictionary(states.get(operands[0])) if isinstance(operands[0], pikepdf.Name) else None
             pair = array(state.get("/Font")) if state is not None else None
             font = reading.font(pair[0]) if pair else font
         elif font is not None and operands:
-            for item in array(operands[-1]) or [operands[-1]]:
+            strings = array(operands[-1])
+            listed: Sequence[object] = [operands[-1]] if strings is None else strings
+            for item in listed:
                 if isinstance(item, pikepdf.String):
                     font.note(bytes(item))

@@ -12,12 +12,12 @@ from fontTools import agl
 from ofd.convert.pdf.font_programs import FontProgram, read_cff
 from ofd.draw.pdfium import PDFIUM
 
-__all__ = ["is_standard", "standard_name", "standard_program", "symbol_encoding"]
+__all__ = ["SAME_LOOK", "is_standard", "standard_name", "standard_program", "symbol_encoding"]
 
 _FIXED, _SERIF, _SYMBOLIC, _ITALIC, _FORCE_BOLD = 1, 2, 4, 64, 1 << 18
 _STEP = 20
 """Between two codes, in points, so that each stands for itself."""
-_SAME_LOOK = {"Ω": "\N{OHM SIGN}", "Δ": "\N{INCREMENT}", "μ": "\N{MICRO SIGN}"}
+SAME_LOOK = {"Ω": "\N{OHM SIGN}", "Δ": "\N{INCREMENT}", "μ": "\N{MICRO SIGN}"}
 """The Adobe Glyph List knows the Greek letters of Symbol by these."""
 _STYLES = {
     "Helvetica": ("Helvetica", "Helvetica-Bold", "Helvetica-Oblique", "Helvetica-BoldOblique"),
@@ -85,7 +85,7 @@ def symbol_encoding(font_name: str) -> dict[int, str]:
         return {}
     dingbats = font_name == "ZapfDingbats"
     named = {agl.toUnicode(glyph, isZapfDingbats=dingbats): glyph for glyph in program.names}
-    for other, usual in _SAME_LOOK.items():
+    for other, usual in SAME_LOOK.items():
         if usual in named:
             named.setdefault(other, named[usual])
     found = {32: "space"}

@@ -1,6 +1,7 @@
 """What a hostile PDF may cost: limits, and reading of numbers and streams that keeps to them."""
 
 import re
+import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ __all__ = [
     "array",
     "content_stream",
     "dictionary",
+    "entries",
     "filters_of",
     "matrix_of",
     "name",
     "number",
     "numbers",
+    "operators",
     "read_stream",
     "text_of",
     "too_complex",
@@ -41,6 +44,7 @@ _RATIOS = {
 }
 """How many octets one octet can become at most, by filter (ISO 32000-2 §7.4)."""
 _CHUNK = 1 << 16
+_ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _WORD = re.compile(rb"[A-Za-z'\"][A-Za-z0-9*]*")
 
 
@@ -92,8 +96,23 @@ def dictionary(value: object) -> pikepdf.Object | None:
 
 
 def name(value: object) -> str:
-    """A name with its slash; empty for anything else."""
-    return str(value) if isinstance(value, pikepdf.Name) else ""
+    """A name with its slash; empty for anything else. What is not UTF-8 is read as GBK, as Chinese fonts are named."""
+    if not isinstance(value, pikepdf.Name):
+        return ""
+    try:
+        return str(value)
+    except UnicodeDecodeError:
+        octets = _ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), value.unparse())
+        return octets.decode("gbk", errors="replace")
+
+
+def entries(value: object) -> list[tuple[str, pikepdf.Object]]:
+    """What stands in a dictionary; nothing for anything else, or when its keys cannot be read."""
+    found = dictionary(value)
+    try:
+        return [] if found is None else list(found.items())
+    except UnicodeDecodeError:
+        return []
 
 
 def text_of(value: object) -> str:
@@ -166,6 +185,32 @@ def content_stream(document: pikepdf.Pdf, data: bytes, limits: Limits) -> pikepd
     if len(data) > limits.page_operators and sum(1 for _ in _WORD.finditer(data)) > limits.page_operators:
         raise too_complex()
     return pikepdf.Stream(document, data)
+
+
+def operators(content: pikepdf.Object, wanted: str = "") -> list[tuple[str, Sequence[object]]]:
+    """The operators of a content stream, each after its operands, up to where it cannot be read any more.
+
+    Args:
+        content: a stream.
+        wanted: names of the only operators to give, with blanks between them. An inline picture counts as ``BI``, and
+            has itself as its only operand.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = pikepdf.parse_content_stream(content, wanted)
+    except (pikepdf.PdfError, ValueError, TypeError):
+        return [("damaged", ())]
+    result: list[tuple[str, Sequence[object]]] = []
+    for item in found:
+        if isinstance(item, pikepdf.ContentStreamInlineImage):
+            result.append(("BI", (item,)))
+            continue
+        try:
+            result.append((str(item.operator), list(item.operands)))
+        except UnicodeDecodeError:
+            result.append(("damaged", ()))
+    return result
 
 
 def too_complex() -> RejectedError:
