@@ -69,6 +69,7 @@ def read_leniently(source: Source, limits: Limits, warnings: WarningList) -> dic
         names.add(record.name)
         if not record.name.endswith("/"):
             files[record.name] = record
+    names.check_folders()
     if sum(record.size for record in found) > limits.total_bytes:
         raise MalformedError(
             f"The package unpacks to more than {limits.total_bytes} bytes.", code="ofd.package.too-large"

@@ -7,7 +7,8 @@ piece, nor hashing, nor writing a changed copy needs more memory than a few piec
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from bisect import bisect
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
@@ -108,11 +109,8 @@ class Package:
         folders = [name for name in self._entries if name[-1] == "/"]
         if not folders:
             return ()
-        needed: set[str] = set()
-        for name in self.names:
-            parts = name.split("/")
-            needed.update("/".join(parts[:end]) + "/" for end in range(1, len(parts)))
-        return tuple(name for name in folders if name not in needed)
+        files = sorted(self.names)
+        return tuple(name for name in folders if not _is_needed(name, files))
 
     def __contains__(self, name: object) -> bool:
         """Whether there is a file with exactly this name."""
@@ -313,6 +311,12 @@ def write_package(files: Mapping[str, bytes]) -> bytes:
     directory = [moved(entry.record, offset) for entry, offset in zip(packed, offsets, strict=False)]
     end = end_record(len(packed), sum(map(len, directory)), sum(len(entry.local) for entry in packed))
     return b"".join((*(entry.local for entry in packed), *directory, end))
+
+
+def _is_needed(folder: str, files: Sequence[str]) -> bool:
+    """Whether one of the files, which are sorted, is in the folder."""
+    place = bisect(files, folder)
+    return place < len(files) and files[place].startswith(folder)
 
 
 def _runs(entries: Iterable[_Entry | tuple[str, Content]]) -> Iterator[_Run]:

@@ -4,6 +4,7 @@ import stat
 import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 
 from ofd.package.zip_format import UTF8_FLAG
 from trustcore.errors import MalformedError
@@ -122,13 +123,9 @@ def folded(name: str) -> str:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _keys(name: str) -> tuple[str, tuple[str, ...]]:
-    """The folded name, and those of the folders that a file with this name needs."""
-    key = folded(name)
-    if name.endswith("/"):
-        return key, ()
-    parts = key.split("/")
-    return key, tuple("/".join(parts[:end]) for end in range(1, len(parts)))
+def _key(name: str) -> str:
+    """The folded name, in a form in which files of a folder are sorted directly behind the folder."""
+    return folded(name).replace("/", "\x00")
 
 
 class NameSet:
@@ -137,18 +134,17 @@ class NameSet:
     def __init__(self) -> None:
         """Start without names."""
         self._seen: dict[str, str] = {}
-        self._folders: dict[str, str] = {}
 
     def add(self, name: str) -> None:
         """Take one more name; folders end with a slash.
 
         Raises:
-            MalformedError: ``ofd.package.duplicate`` for a name that some readers take for an earlier one, and for a
-                file that is also a folder; both names are in ``facts``.
+            MalformedError: ``ofd.package.duplicate`` for a name that some readers take for an earlier one; both are in
+                ``facts``.
         """
-        key, folders = _keys(name)
-        if key in self._seen:
-            other = self._seen[key]
+        key = _key(name)
+        other = self._seen.get(key)
+        if other is not None:
             raise MalformedError(
                 f"Entries {other!r} and {name!r} are the same file for some readers.",
                 code="ofd.package.duplicate",
@@ -156,14 +152,23 @@ class NameSet:
                 other=other,
             )
         self._seen[key] = name
-        if key in self._folders and name[-1] != "/":
-            raise _file_and_folder(name, self._folders[key])
-        for folder in folders:
-            if folder not in self._folders:
-                self._folders[folder] = name
-                other = self._seen.get(folder, "/")
-                if other[-1] != "/":
-                    raise _file_and_folder(other, name)
+
+    def check_folders(self) -> None:
+        """Refuse a file that is also a folder, when all names are there.
+
+        Raises:
+            MalformedError: ``ofd.package.duplicate``; both names are in ``facts``.
+        """
+        for key, following in pairwise(sorted(self._seen)):
+            if following.startswith(key) and following[len(key)] == "\x00":
+                name, inner = self._seen[key], self._seen[following]
+                if name[-1] != "/":
+                    raise MalformedError(
+                        f"Entry {name!r} is a file and the folder of {inner!r}.",
+                        code="ofd.package.duplicate",
+                        entry=inner,
+                        other=name,
+                    )
 
 
 def check_distinct(names: Iterable[str]) -> None:
@@ -172,24 +177,7 @@ def check_distinct(names: Iterable[str]) -> None:
     Raises:
         MalformedError: ``ofd.package.duplicate`` with the entry in ``facts``.
     """
-    names = tuple(names)
-    keys = [_keys(name) for name in names]
-    folders: set[str] = set()
-    for _, needed in keys:
-        folders.update(needed)
-    if len({key for key, _ in keys}) == len(names):
-        files = folders.intersection([key for (key, _), name in zip(keys, names, strict=True) if name[-1] != "/"])
-        if not files:
-            return
     known = NameSet()
     for name in names:
         known.add(name)
-
-
-def _file_and_folder(name: str, inner: str) -> MalformedError:
-    return MalformedError(
-        f"Entry {name!r} is a file and the folder of {inner!r}.",
-        code="ofd.package.duplicate",
-        entry=inner,
-        other=name,
-    )
+    known.check_folders()

@@ -114,7 +114,8 @@ class PackageWriter:
 
     What is written stands beside the file and takes its place when all is done and on the disk: a program that dies,
     a full disk or an exception leave the old file as it was. Use it as a context manager, whose end raises
-    ``ConflictError`` (``ofd.package.unfinished``) when an entry was given up half way.
+    ``ConflictError`` (``ofd.package.unfinished``) when an entry was given up half way, and ``MalformedError``
+    (``ofd.package.duplicate``) when a file is also a folder.
 
     Example:
         >>> import tempfile
@@ -212,6 +213,7 @@ class PackageWriter:
     def _finish(self) -> None:
         if not self._is_whole:
             raise ConflictError("An entry was not written to its end.", code="ofd.package.unfinished")
+        self._names.check_folders()
         directory = b"".join(self._directory)
         end = end_record(len(self._directory), len(directory), self._offset)
         self._file.write(directory)

@@ -1,6 +1,7 @@
 import io
 import stat
 import struct
+import tracemalloc
 import zipfile
 import zlib
 
@@ -132,10 +133,33 @@ def with_flags(data: bytes, flags: int) -> bytes:
         ("Doc_0", "Doc_0/a"),
         ("Doc_0/a/", "Doc_0/a"),
         ("doc_0/a", "Doc_0/A/b"),
+        ("Doc_0/A/b", "doc_0/a"),
+        ("a/b/c/d", "a/b"),
     ],
 )
 def test_names_that_some_readers_take_for_one_are_refused(first: str, second: str) -> None:
     assert refusal(zipped((first, b""), (second, b""))) == "ofd.package.duplicate"
+
+
+def test_names_that_only_begin_alike_are_read() -> None:
+    names = ("a", "a.b", "a-/b", "ab/c", "b/", "b/c/d", "b/c-d", "b/c!", "é", "ea")
+    package = Package(zipped(*((name, b"") for name in names)))
+    assert package.names == tuple(name for name in names if name != "b/")
+    assert package.empty_folders == ()
+    assert Package(zipped(("b/", b""), ("b/c/", b""), ("b/d/", b""), ("b/c/e", b""))).empty_folders == ("b/d/",)
+
+
+def test_long_names_in_deep_folders_take_little_memory() -> None:
+    """No more than twice what the file has, however many folders there are."""
+    deep = "/".join(["\u56fe" * 10] * 31)
+    data = write_package({f"{index}/{deep}": b"" for index in range(1000)})
+    tracemalloc.start()
+    try:
+        assert Package(data).empty_folders == ()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * len(data)
 
 
 def test_duplicates_are_refused() -> None:
