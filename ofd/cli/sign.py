@@ -18,6 +18,7 @@ from ofd.cli.signing import Ending, algorithm_of, carried_data, opened, read_cer
 from ofd.cli.terminal import usage_error
 from ofd.cli.tsa import stamp
 from ofd.ses.structure import Generation, Seal
+from ofd.ses.verify import is_signed_by
 from ofd.sign.archive import PreparedArchive, prepare_archive
 from ofd.sign.plain import Shape
 from ofd.sign.seal import PreparedSeal, Protection, prepare
@@ -25,6 +26,8 @@ from ofd.sign.signature import PreparedSignature, prepare_signature
 from ofd.sign.stamps import Anchor, Side
 from ofd.sign.stored import kind_of
 from trustcore.asn1.reader import parse
+from trustcore.errors import RejectedError
+from trustcore.x509.certificate import Certificate
 from trustcore.x509.tsp import parse_response
 
 __all__ = ["add_to"]
@@ -134,7 +137,7 @@ def _add_seal(app: typer.Typer, clock: Callable[[], datetime]) -> None:
             signer, (own, *others) = ending.signer(), read_certificates(certificate)
             carried = carried_data(others, chain, crl, ocsp)
             seal_der = read_input(seal)
-            picture = Seal.parse(seal_der).info.picture
+            picture = _checked(Seal.parse(seal_der)).info.picture
             prepared = prepare(
                 package,
                 seal_der=seal_der,
@@ -262,6 +265,14 @@ def _add_archive(app: typer.Typer, clock: Callable[[], datetime]) -> None:
             elif tsa is not None and out is not None:
                 token = stamp(tsa, prepared.to_be_stamped, algorithm=prepared.digest_algorithm)
                 prepared.complete_to(out, token, progress=progress)
+
+
+def _checked(seal: Seal) -> Seal:
+    """The seal, if its maker signed it; who the maker is, verifying the document tells."""
+    maker = Certificate.from_der(seal.certificate_der)
+    if not is_signed_by(maker, seal.signature_algorithm_oid, seal.signed_der, seal.signature):
+        raise RejectedError("The seal is not as its maker signed it.", code="ofd.seal.forged")
+    return seal
 
 
 def _time(moment: str | None, clock: Callable[[], datetime]) -> datetime:

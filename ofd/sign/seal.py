@@ -22,7 +22,7 @@ from ofd.sign.draft import SEAL_FILE, Draft, Order, Protection, SignatureType, d
 from ofd.sign.stamps import StampAnnotation
 from ofd.sign.stored import Stored, store
 from ofd.sign.validation_data import ARCHIVE_FILE, encode_validation_data
-from ofd.sign.value import check_signature, check_token, signing_digest
+from ofd.sign.value import check_signature, check_signer, check_token, signing_digest
 from trustcore.crypto.algorithms import SIGNATURES, SignatureAlgorithm, signature_by_oid
 from trustcore.crypto.digests import digest
 from trustcore.errors import MalformedError, RejectedError
@@ -42,6 +42,8 @@ class PreparedSeal:
     signature_algorithm: SignatureAlgorithm
     draft: Draft
     seal: Seal = field(repr=False)
+    at: datetime
+    """Signing time."""
     generation: Generation
     """Of the signature."""
     certificate_der: bytes | None = None
@@ -94,6 +96,7 @@ class PreparedSeal:
         Raises:
             RejectedError: ``ofd.seal.signer-not-listed`` when the seal is not for this signer,
                 ``ofd.seal.signature-wrong`` when the signature is not the certificate's over ``to_be_signed``,
+                ``ofd.seal.key-usage`` and ``ofd.seal.certificate-period`` for a certificate that does not sign then,
                 ``ofd.seal.timestamp-wrong`` when the time stamp is over something else or has no place.
         """
         value = self.signed_value(signature_der, certificate_der, timestamp_token, is_checked=is_checked)
@@ -134,6 +137,7 @@ class PreparedSeal:
         is_checked: bool = False,
     ) -> bytes:
         """DER SES_Signature, the content of SignedValue.dat; arguments and errors as :meth:`complete`."""
+        check_signer(certificate_der, self.at)
         if not is_checked:
             check_signature(self.to_be_signed, self.signature_algorithm, signature_der, certificate_der)
         _check_listed(self.seal, certificate_der)
@@ -213,6 +217,7 @@ class PreparedSeal:
             signature_algorithm=algorithm,
             draft=restored,
             seal=tbs.seal,
+            at=tbs.signed_at,
             generation=signature.generation,
             certificate_der=certificate_der,
         )
@@ -260,6 +265,7 @@ def prepare(  # noqa: PLR0913 - what a seal may differ in
         RejectedError: ``ofd.seal.…``: no permission, several documents, no such page, seal outside its period, signer
             not listed, generations that do not go together; ``ofd.sign.partial``; ``ofd.sign.too-many``.
     """
+    at = at.replace(microsecond=0)
     seal = Seal.parse(seal_der)
     if not seal.info.valid_from <= at <= seal.info.valid_until:
         raise RejectedError("The seal is not valid at the signing time.", code="ofd.seal.outside-period")
@@ -267,6 +273,7 @@ def prepare(  # noqa: PLR0913 - what a seal may differ in
         raise RejectedError("A seal is shown in at least one place.", code="ofd.seal.no-stamp")
     if certificate_der is not None:
         _check_listed(seal, certificate_der)
+        check_signer(certificate_der, at)
     form = _generation(seal, generation, certificate_der, time_token)
     details = SIGNATURES[signature_algorithm]
     files = {SEAL_FILE: seal_der}
@@ -309,6 +316,7 @@ def prepare(  # noqa: PLR0913 - what a seal may differ in
         signature_algorithm=signature_algorithm,
         draft=drafted,
         seal=seal,
+        at=at,
         generation=form,
         certificate_der=certificate_der if form is Generation.V1 else None,
     )

@@ -17,7 +17,7 @@ from ofd.sign.plain import Shape
 from ofd.sign.stamps import StampAnnotation
 from ofd.sign.stored import Stored, store
 from ofd.sign.validation_data import ARCHIVE_FILE, encode_validation_data
-from ofd.sign.value import check_signature, check_token, signing_digest
+from ofd.sign.value import check_signature, check_signer, check_token, signing_digest
 from trustcore.asn1.reader import parse
 from trustcore.crypto.algorithms import SIGNATURES, SignatureAlgorithm
 from trustcore.crypto.digests import digest
@@ -195,12 +195,14 @@ def prepare_signature(  # noqa: PLR0913 - what a signature may differ in
         MalformedError: the document or the certificate cannot be read.
         ConflictError: ``ofd.seal.closed``, an earlier signature protects the list of signatures.
         RejectedError: ``ofd.seal.…``, ``ofd.sign.…`` as :func:`ofd.sign.draft.draft`; ``ofd.sign.shape`` for one
-            that is not written; ``ofd.seal.signature-wrong`` for a certificate whose key makes no such signature.
+            that is not written; ``ofd.seal.signature-wrong`` for a certificate whose key makes no such signature;
+            ``ofd.seal.key-usage`` and ``ofd.seal.certificate-period`` for one that does not sign then.
     """
     if shape not in {Shape.ATTRIBUTES, Shape.DIGEST}:
         raise RejectedError("Signatures are written over attributes or over a digest.", code="ofd.sign.shape")
     if not Certificate.from_der(certificate_der).public_key.serves(signature_algorithm):
         raise RejectedError("The certificate's key makes no such signature.", code="ofd.seal.signature-wrong")
+    check_signer(certificate_der, at)
     details = SIGNATURES[signature_algorithm]
     order = Order(
         type=SignatureType.SIGN,

@@ -1,5 +1,7 @@
 """What is the same for every signature that comes from elsewhere: the digest to sign, and the checks when it comes."""
 
+from datetime import datetime
+
 from trustcore.crypto import sm2
 from trustcore.crypto.algorithms import SIGNATURES, SignatureAlgorithm
 from trustcore.crypto.digests import digest
@@ -10,7 +12,9 @@ from trustcore.x509.certificate import Certificate
 from trustcore.x509.cms import SignedData
 from trustcore.x509.tsp import TstInfo
 
-__all__ = ["check_signature", "check_token", "signing_digest"]
+__all__ = ["check_signature", "check_signer", "check_token", "signing_digest"]
+
+_SIGNING = frozenset({"digitalSignature", "nonRepudiation"})
 
 
 def signing_digest(message: bytes, algorithm: SignatureAlgorithm, certificate_der: bytes) -> bytes:
@@ -43,6 +47,23 @@ def check_signature(message: bytes, algorithm: SignatureAlgorithm, signature: by
     serves = certificate.public_key.serves(algorithm)
     if not serves or not verify(certificate.public_key_der, algorithm, message, signature):
         raise RejectedError("The signature does not belong to the certificate.", code="ofd.seal.signature-wrong")
+
+
+def check_signer(certificate_der: bytes, at: datetime) -> None:
+    """Refuse a certificate that signs no documents at a time: what verifiers would call invalid.
+
+    Raises:
+        RejectedError: ``ofd.seal.key-usage`` for one such as the encryption certificate of a pair (GB/T 20518-2018),
+            ``ofd.seal.certificate-period``.
+        MalformedError: the certificate cannot be read.
+    """
+    certificate = Certificate.from_der(certificate_der)
+    if certificate.has_key_usage and not certificate.key_usage & _SIGNING:
+        raise RejectedError("The certificate is not for signatures.", code="ofd.seal.key-usage")
+    if not certificate.not_before <= at <= certificate.not_after:
+        raise RejectedError(
+            "The signer's certificate is not within its period of validity.", code="ofd.seal.certificate-period"
+        )
 
 
 def check_token(token_der: bytes, stamped: bytes) -> None:

@@ -287,10 +287,13 @@ def test_refusals_are_told_with_their_code(folder: Path) -> None:
     stored = json.dumps({"format": "other"}).encode()
     (folder / "wrong.json").write_bytes(stored)
     (folder / "garbage").write_bytes(b"garbage")
+    genuine = (folder / "seal.esl").read_bytes()
+    (folder / "forged.esl").write_bytes(genuine.replace("某市".encode(), "某县".encode()))
     for arguments, code in (
         (["--at", "1,2", "--key", folder / "garbage"], "crypto.key-file"),
         (["--at", "1,2", "--key", folder / "key.pem", "--seal", folder / "garbage"], "asn1."),
         (["--at", "1,2", "--key", folder / "key.pem", "--time", "2050-01-01T00:00:00Z"], "ofd.seal.outside-period"),
+        (["--at", "1,2", "--key", folder / "key.pem", "--seal", folder / "forged.esl"], "ofd.seal.forged"),
         (["--riding", "right", "--pages", "1", "--key", folder / "key.pem"], "ofd.seal.riding-pages"),
     ):
         result = seal(folder, *arguments, "--out", folder / "out.ofd")

@@ -13,6 +13,7 @@ from ofd.ses.structure import Generation, Picture, Seal, SealSignature
 from ofd.ses.verify import is_signed_by
 from ofd.sign.parts import MAX_SIGNATURES, read_signature, read_signature_list
 from ofd.sign.seal import PreparedSeal, Protection, StampAnnotation, prepare
+from ofd.sign.signature import prepare_signature
 from ofd.sign.validation_data import read_validation_data
 from ofd.verify.document import verify
 from trustcore.crypto.algorithms import DIGESTS, SIGNATURES, KeyAlgorithm
@@ -21,7 +22,18 @@ from trustcore.errors import ConflictError, MalformedError, RejectedError
 from trustcore.report import Verdict
 
 from support.ofd_holders import holder_of
-from support.ofd_samples import SIGNED_AT, Holder, Pki, make_seal, make_token, prepare_seal, sample_png, unpack
+from support.ofd_samples import (
+    SIGNED_AT,
+    Holder,
+    Pki,
+    issue,
+    make_keys,
+    make_seal,
+    make_token,
+    prepare_seal,
+    sample_png,
+    unpack,
+)
 
 SIGNS = "Doc_0/Signs/"
 STAMP = StampAnnotation(x_mm=150, y_mm=230)
@@ -163,6 +175,26 @@ def test_generations_go_together_or_are_refused(pki: Pki, document: bytes) -> No
 def test_a_signer_that_the_seal_does_not_list_is_refused_at_once(pki: Pki, document: bytes) -> None:
     with refused("ofd.seal.signer-not-listed"):
         prepared_with(pki, document, Generation.V4, certificate_der=pki.stranger.certificate.der)
+
+
+def test_certificates_that_sign_no_documents_then_are_refused(pki: Pki, document: bytes) -> None:
+    keys = make_keys()
+    encryption = issue(keys, "Encryption", issuer=pki.issuing, serial=300, usages=("keyEncipherment",))
+    expired = issue(keys, "Expired", issuer=pki.issuing, serial=301, not_after=SIGNED_AT - timedelta(days=1))
+    for holder, code in ((encryption, "ofd.seal.key-usage"), (expired, "ofd.seal.certificate-period")):
+        prepared = prepare_seal(pki, document, seal_der=make_seal(pki, signers=[holder]))
+        with refused(code):
+            prepared.complete(holder.signer.sign(prepared.to_be_signed), holder.certificate.der)
+        with refused(code):
+            prepare(
+                document,
+                seal_der=make_seal(pki, signers=[holder]),
+                stamps=[STAMP],
+                at=SIGNED_AT,
+                certificate_der=holder.certificate.der,
+            )
+        with refused(code):
+            prepare_signature(document, certificate_der=holder.certificate.der, at=SIGNED_AT)
 
 
 def test_a_first_generation_signature_is_bound_to_its_certificate(pki: Pki, document: bytes) -> None:
