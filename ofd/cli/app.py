@@ -5,11 +5,11 @@ from datetime import datetime
 
 import typer
 
-from ofd.cli import convert, info, render, sign, text, verify, view
+from ofd.cli import convert, diff, info, lint, protect, render, repair, sign, text, verify, view
 
 __all__ = ["build_cli"]
 
-_COMMANDS = (convert, info, render, sign, text, verify, view)
+_COMMANDS = (convert, diff, info, lint, protect, render, repair, sign, text, verify, view)
 
 
 def build_cli(clock: Callable[[], datetime]) -> typer.Typer:

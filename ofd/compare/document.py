@@ -115,7 +115,12 @@ class SinceSignature:
 
 
 def since_signature(
-    source: bytes | Package, signature_id: str, *, fonts: FontLibrary | None = None, progress: Progress = silent
+    source: bytes | Package,
+    signature_id: str,
+    *,
+    pages: bool = True,
+    fonts: FontLibrary | None = None,
+    progress: Progress = silent,
 ) -> SinceSignature:
     """Compare a document with what one of its signatures signed.
 
@@ -124,6 +129,7 @@ def since_signature(
     Args:
         source: the signed document.
         signature_id: ``@ID`` of the signature.
+        pages: whether pages are compared too, not only files and metadata.
         fonts: to draw with.
         progress: told of pages.
 
@@ -148,7 +154,7 @@ def since_signature(
         signed=signed,
         altered=tuple(altered),
         missing=tuple(missing),
-        comparison=comparing.compare(progress=progress),
+        comparison=comparing.compare(pages=pages, progress=progress),
     )
 
 

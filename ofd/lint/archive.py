@@ -9,7 +9,7 @@ from ofd.lint.finding import Finding, Findings, LintReport
 from ofd.lint.inspection import ElementCheck, Inspection, Place, inspect
 from ofd.lint.pictures import picture_format
 from ofd.lint.rules_structure import PACKAGE_HOPELESS
-from ofd.lint.run import open_leniently
+from ofd.lint.run import opened_leniently
 from ofd.lint.values import numbers
 from ofd.lint.walk import NAMESPACES, name_of, namespace_of
 from ofd.package.lenient import LenientPackage
@@ -36,17 +36,22 @@ def check_archive(source: bytes | Path | Package | LenientPackage) -> LintReport
     """
     findings = Findings()
     try:
-        package = open_leniently(source)
+        with opened_leniently(source) as package:
+            return _check(package, findings)
     except TrustError as error:
         findings.add(PACKAGE_HOPELESS.found(reason=f"{error.detail} ({error.code})"))
         return findings.report(is_signed=False)
-    if "Encryptions.xml" in package:
+
+
+def _check(package: LenientPackage, findings: Findings) -> LintReport:
+    encrypted = "Encryptions.xml" in package
+    if encrypted:
         findings.add(rules.ENCRYPTED.found("Encryptions.xml"))
     checks = _ArchiveChecks(package)
     inspection = inspect(package, Findings(), checks.checks())
     findings.extend(checks.found())
     findings.extend(_judge(inspection, checks.public))
-    if "OFD.xml" not in package and "Encryptions.xml" not in package:
+    if "OFD.xml" not in package and not encrypted:
         findings.add(PACKAGE_HOPELESS.found(reason="OFD.xml is missing"))
     return findings.report(is_signed=checks.signatures > 0)
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ofd.lint import rules_readers
@@ -17,7 +18,7 @@ from ofd.package.lenient import LenientPackage
 from ofd.package.reader import Package
 from trustcore.errors import TrustError
 
-__all__ = ["combine", "lint", "open_leniently"]
+__all__ = ["combine", "lint", "opened_leniently"]
 
 _ENCRYPTIONS = "Encryptions.xml"
 _INTEGRITY = frozenset({"OFDEntries.xml", "signedvalue.dat"})
@@ -30,7 +31,8 @@ _OF_LOCATIONS = frozenset(
 def lint(source: bytes | Path | Package | LenientPackage, *, readers: bool = True) -> LintReport:
     """Check a document against GB/T 33190-2016 and, if wanted, against what single readers need.
 
-    Never raises for what a file holds; a file that is no package at all has one finding.
+    Never raises for what a file holds; a file that is no package at all has one finding. ``OSError`` when a path
+    cannot be read.
 
     Args:
         source: the document.
@@ -38,10 +40,15 @@ def lint(source: bytes | Path | Package | LenientPackage, *, readers: bool = Tru
     """
     findings = Findings()
     try:
-        package = open_leniently(source)
+        with opened_leniently(source) as package:
+            report = _lint(package, findings)
     except TrustError as error:
         findings.add(rules.PACKAGE_HOPELESS.found(reason=f"{error.detail} ({error.code})"))
         return findings.report(is_signed=False)
+    return report if readers else _without_readers(report)
+
+
+def _lint(package: LenientPackage, findings: Findings) -> LintReport:
     content, fonts, pictures = ContentChecks(), FontChecks(), PictureChecks()
     signatures, products = SignatureChecks(), ReaderChecks()
     collected = combine(item.checks() for item in (content, fonts, pictures, signatures, products))
@@ -54,15 +61,22 @@ def lint(source: bytes | Path | Package | LenientPackage, *, readers: bool = Tru
     findings.extend(signatures.judge(inspection))
     findings.extend(products.judge(inspection))
     findings.extend(_judge_package(package, inspection))
-    report = findings.report(is_signed=signatures.count > 0)
-    return report if readers else _without_readers(report)
+    return findings.report(is_signed=signatures.count > 0)
 
 
-def open_leniently(source: bytes | Path | Package | LenientPackage) -> LenientPackage:
-    """The package for reading that copes with much; raises ``TrustError`` when nothing helps."""
-    if isinstance(source, LenientPackage):
-        return source
-    return LenientPackage.open(source) if isinstance(source, Path) else LenientPackage(source)
+@contextmanager
+def opened_leniently(source: bytes | Path | Package | LenientPackage) -> Iterator[LenientPackage]:
+    """The package for reading that copes with much, closed afterwards if it was opened here.
+
+    Raises:
+        TrustError: nothing helps.
+        OSError: the file cannot be read.
+    """
+    if isinstance(source, Path):
+        with LenientPackage.open(source) as package:
+            yield package
+    else:
+        yield source if isinstance(source, LenientPackage) else LenientPackage(source)
 
 
 def combine(several: Iterator[Mapping[str, Sequence[ElementCheck]]]) -> Mapping[str, Sequence[ElementCheck]]:

@@ -7,6 +7,7 @@ reads the others does not know the curve; encrypted ones in PBES2 (RFC 8018 §6.
 import base64
 import binascii
 import re
+from collections.abc import Callable
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, padding, serialization
@@ -22,7 +23,7 @@ from trustcore.crypto.algorithms import EC_PUBLIC_KEY, SM2_CURVE, SM4_CBC
 from trustcore.crypto.software import SoftwareSigner
 from trustcore.errors import MalformedError, RejectedError
 
-__all__ = ["load_signer"]
+__all__ = ["load_decryptor", "load_signer"]
 
 _PEM = re.compile(rb"-----BEGIN ((?:EC |SM2 |RSA |ENCRYPTED )?PRIVATE KEY)-----\s(.*?)-----END \1-----", re.DOTALL)
 _SEQUENCE, _INTEGER, _OCTETS, _OID = 0x30, 0x02, 0x04, 0x06
@@ -77,6 +78,26 @@ def load_signer(data: bytes, *, password: bytes | None = None, certificate: byte
         form = serialization.PublicFormat.SubjectPublicKeyInfo
         return SoftwareSigner(key, key.public_key().public_bytes(serialization.Encoding.DER, form), certificate)
     raise _unknown_algorithm()
+
+
+def load_decryptor(data: bytes, *, password: bytes | None = None) -> Callable[[bytes], bytes]:
+    """What decrypts ``SM2Cipher`` values (GB/T 35276-2017 §7.2) with the SM2 key in a file.
+
+    Args:
+        data: PEM (the first private key in it) or DER.
+        password: of an encrypted key.
+
+    Raises:
+        MalformedError: ``crypto.key-file``: no private key that can be read.
+        RejectedError: ``crypto.key-file.password``; ``crypto.key-file.algorithm``: not an SM2 key.
+    """
+    try:
+        private = _read_sm2(parse(_der(data)), password)
+    except MalformedError as error:
+        raise _unreadable() from error
+    if private is None:
+        raise _unknown_algorithm()
+    return lambda ciphertext_der: sm2.decrypt(private, ciphertext_der)
 
 
 def _der(data: bytes) -> bytes:
