@@ -109,55 +109,97 @@ class TextRunner:
         font = text.font
         if font is None:
             return
-        known: dict[tuple[float, float, Matrix], tuple[Paint | None, Stroke | None]] = {}
+        onto = self.matrix.then(state.matrix)
+        em = Matrix(text.size * text.scale, 0, 0, text.size, 0, text.rise).then(onto)
+        frame = _Frame.of(em, onto, vertical=font.vertical)
+        looks: dict[tuple[FontFace, bool], _Look] = {}
+        fill, stroke = (None, None) if frame is None else paints(frame.linear)
+        way = 0.0
         for char in font.chars(data):
-            trm = Matrix(text.size * text.scale, 0, 0, text.size, 0, text.rise).then(self.matrix).then(state.matrix)
-            if font.vertical:
-                trm = Matrix.translation(-char.origin[0], -char.origin[1]).then(trm)
-            painted = font.type3 is not None and glyph(GlyphPlace(font=font, char=char, matrix=trm))
-            self._place(char, font, trm, paints, known, invisible=painted)
+            painted = False
+            if font.type3 is not None:
+                moved = Matrix.translation(way, 0).then(onto)
+                place = Matrix(text.size * text.scale, 0, 0, text.size, 0, text.rise).then(moved)
+                painted = glyph(GlyphPlace(font=font, char=char, matrix=place))
+            drawn = None if frame is None else font.glyph(char)
+            if frame is not None and drawn is not None:
+                face, index = drawn
+                look = looks.get((face, painted))
+                if look is None:
+                    inks = (None, None) if painted else (fill, stroke)
+                    look = looks[face, painted] = _Look(face, frame.size, frame.scale, frame.linear, *inks)
+                x, y = frame.place(way, char.origin)
+                self._add(look, Glyph(index=index, x=x, y=y, text=char.text), vertical=font.vertical)
             spacing = text.char_spacing + (text.word_spacing if char.is_space else 0)
-            if font.vertical:
-                self.matrix = Matrix.translation(0, char.height * text.size + spacing).then(self.matrix)
-            else:
-                self.matrix = Matrix.translation((char.width * text.size + spacing) * text.scale, 0).then(self.matrix)
+            way += (
+                char.height * text.size + spacing if font.vertical else (char.width * text.size + spacing) * text.scale
+            )
+        self.matrix = Matrix.translation(*((0, way) if font.vertical else (way, 0))).then(self.matrix)
 
-    def _place(
-        self,
-        char: Char,
-        font: Font,
-        trm: Matrix,
-        paints: Callable[[Matrix], tuple[Paint | None, Stroke | None]],
-        known: dict[tuple[float, float, Matrix], tuple[Paint | None, Stroke | None]],
-        *,
-        invisible: bool,
-    ) -> None:
-        across, size = hypot(trm.a, trm.b), hypot(trm.c, trm.d)
+    def _add(self, look: _Look, glyph: Glyph, *, vertical: bool) -> None:
+        """Put a glyph into the item of its line."""
+        last = self._glyphs[-1] if self._glyphs else None
+        going_on = False
+        if last is not None and (look is self._look or look == self._look):
+            same_line = abs(last.y - glyph.y) < _SAME_LINE and glyph.x >= last.x - look.size / 2
+            going_on = same_line or (vertical and abs(last.x - glyph.x) < look.size)
+        if not going_on:
+            self.flush()
+        self._look = look
+        self._glyphs.append(glyph)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """How the text space of a string lies on the page."""
+
+    size: float
+    """1 em on the page."""
+    scale: float
+    """Of widths against heights."""
+    linear: Matrix
+    """What turns and slants the item, without size and place."""
+    start: tuple[float, float]
+    step: tuple[float, float]
+    """In the item's space: where text begins, and how far one unit of text space leads."""
+    across: tuple[float, float]
+    upward: tuple[float, float]
+    """One em to the right and one up, in the item's space."""
+
+    @classmethod
+    def of(cls, em: Matrix, onto: Matrix, *, vertical: bool) -> "_Frame | None":
+        """None when nothing would show.
+
+        Args:
+            em: from em to the page.
+            onto: from text space to the page.
+            vertical: text runs downward.
+        """
+        across, size = hypot(em.a, em.b), hypot(em.c, em.d)
         if across < _SMALLEST or size < _SMALLEST:
-            return
-        drawn = font.glyph(char)
-        if drawn is None:
-            return
-        face, index = drawn
-        linear = _tidy(Matrix(trm.a / across, trm.b / across, -trm.c / size, -trm.d / size, 0, 0))
+            return None
+        linear = _tidy(Matrix(em.a / across, em.b / across, -em.c / size, -em.d / size, 0, 0))
         inverse = linear.inverse()
         if inverse is None:
-            return
-        scale = round(across / size, 5)
-        size = round(size, 5)
-        key = (size, scale, linear)
-        if key not in known:
-            known[key] = paints(linear)
-        fill, stroke = (None, None) if invisible else known[key]
-        x, y = inverse.apply(trm.e, trm.f)
-        look = _Look(face, size, scale, linear, fill, stroke)
-        last = self._glyphs[-1] if self._glyphs else None
-        same_line = last is not None and abs(last.y - y) < _SAME_LINE and x >= last.x - size / 2
-        same_column = last is not None and font.vertical and abs(last.x - x) < size
-        if look != self._look or not (same_line or same_column):
-            self.flush()
-            self._look = look
-        self._glyphs.append(Glyph(index=index, x=x, y=y, text=char.text))
+            return None
+        step = (onto.c, onto.d) if vertical else (onto.a, onto.b)
+        return cls(
+            size=round(size, 5),
+            scale=round(across / size, 5),
+            linear=linear,
+            start=inverse.apply(em.e, em.f),
+            step=inverse.apply(*step),
+            across=inverse.apply(em.a, em.b),
+            upward=inverse.apply(em.c, em.d),
+        )
+
+    def place(self, way: float, origin: tuple[float, float]) -> tuple[float, float]:
+        """Where a glyph stands in the item's space."""
+        x, y = self.start[0] + way * self.step[0], self.start[1] + way * self.step[1]
+        if origin != (0, 0):
+            x -= origin[0] * self.across[0] + origin[1] * self.upward[0]
+            y -= origin[0] * self.across[1] + origin[1] * self.upward[1]
+        return x, y
 
 
 def _tidy(matrix: Matrix) -> Matrix:
