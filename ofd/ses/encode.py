@@ -6,6 +6,7 @@ Signing happens elsewhere: :func:`encode_seal_info` and :func:`encode_to_be_sign
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from ofd.ses.structure import CERT_VALUES, REVOCATION_VALUES, CertificateDigest, Extension, Generation, Picture
 from trustcore.asn1 import encoder
@@ -21,6 +22,10 @@ __all__ = [
     "encode_to_be_signed",
     "validation_material",
 ]
+
+
+_LONGEST_REMEMBERED = 256 * 1024
+"""Octets; CRLs may be much longer."""
 
 
 def encode_seal_info(  # noqa: PLR0913 - one argument per field of the standard
@@ -158,7 +163,7 @@ def encode_to_be_signed(
         encoder.generalized_time(at),
         encoder.bit_string(data_hash),
         encoder.ia5_string(property_info),
-        *((encoder.explicit(0, encode_extensions(extensions)),) if extensions else ()),
+        *((_tagged_extensions(tuple(extensions)),) if extensions else ()),
     )
 
 
@@ -213,6 +218,20 @@ def validation_material(
         )
         extensions.append(Extension(oid=REVOCATION_VALUES, value=value))
     return tuple(extensions)
+
+
+def _tagged_extensions(extensions: tuple[Extension, ...]) -> bytes:
+    """``[0]`` around them; validation material, which is the same in all documents of a day, is remembered."""
+    if sum(len(item.value) for item in extensions) > _LONGEST_REMEMBERED:
+        return _tag_extensions(extensions)
+    return _remembered_extensions(extensions)
+
+
+def _tag_extensions(extensions: tuple[Extension, ...]) -> bytes:
+    return encoder.explicit(0, encode_extensions(extensions))
+
+
+_remembered_extensions = lru_cache(maxsize=16)(_tag_extensions)
 
 
 def encode_extensions(extensions: Sequence[Extension]) -> bytes:

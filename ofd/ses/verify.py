@@ -1,7 +1,7 @@
-"""Verifying a seal itself: maker's signature, maker's certificate, period (GB/T 38540-2020 §6.3)."""
+"""Verifying a seal itself: maker's signature and certificate, period, time stamp (GB/T 38540-2020 §6.3)."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ofd.ses.structure import Seal
 from trustcore.crypto import sm2
@@ -11,6 +11,7 @@ from trustcore.report import ReportBuilder, Status, Step
 from trustcore.x509.certificate import Certificate
 from trustcore.x509.certificate import is_signed_by as is_certificate_signature
 from trustcore.x509.chain import KeyPurpose, validate_chain
+from trustcore.x509.tsp import verify_token
 
 __all__ = ["is_signed_by", "seal_facts", "verify_seal"]
 
@@ -18,6 +19,8 @@ _SM2_SM3 = SIGNATURES[SignatureAlgorithm.SM2_SM3].oid
 _MISSPELT_SM2_SM3 = "1.2.156.10197.501"
 """Written by some for 1.2.156.10197.1.501."""
 _RAW_SM2_OCTETS = 64
+_TOLERANCE = timedelta(minutes=5)
+"""How far the clocks of a seal maker and a time-stamping authority may be apart."""
 
 
 def verify_seal(
@@ -35,6 +38,8 @@ def verify_seal(
     1. The maker signed the seal: step ``signature``.
     2. The maker's certificate was good when the seal was made: steps ``maker.…`` of the chain.
     3. The seal was made before, and its period includes, the moment: step ``validity``.
+    4. The time stamp that a seal of GM/T 0031-2025 may bear is over the maker's signature, and not older than the seal:
+       steps ``timestamp.…``.
 
     Args:
         seal: as parsed from the octets received.
@@ -85,6 +90,20 @@ def verify_seal(
     report.extend(chain.steps)
     # (3) the period of the seal
     _check_period(report, seal, at, prefix)
+    # (4) the seal's own time stamp
+    if seal.timestamp_token is not None:
+        steps, stamped_at = verify_token(
+            seal.timestamp_token,
+            seal.signature,
+            roots=roots,
+            intermediates=intermediates,
+            crls=crls,
+            ocsp_responses=ocsp_responses,
+            prefix=f"{prefix}.timestamp",
+        )
+        report.extend(steps)
+        if stamped_at is not None:
+            _check_stamp_order(report, seal, stamped_at, prefix)
     return report.build().steps
 
 
@@ -124,4 +143,16 @@ def _check_period(report: ReportBuilder, seal: Seal, at: datetime, prefix: str) 
             "valid_from": info.valid_from.isoformat(),
             "valid_until": info.valid_until.isoformat(),
         },
+    )
+
+
+def _check_stamp_order(report: ReportBuilder, seal: Seal, stamped_at: datetime, prefix: str) -> None:
+    ordered = seal.info.created <= stamped_at + _TOLERANCE
+    report.check(
+        ordered,
+        f"{prefix}.timestamp.order",
+        zh="印章的制作时间不晚于其时间戳" if ordered else "印章的制作时间晚于其时间戳",
+        en="The seal was made before its time stamp" if ordered else "The seal claims to be made after its time stamp",
+        clause="GM/T 0031-2025 §6.3",
+        evidence={"created": seal.info.created.isoformat(), "time_stamp": stamped_at.isoformat()},
     )

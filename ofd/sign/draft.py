@@ -83,8 +83,8 @@ class Order:
 class Draft:
     """A package that waits for the value of its new signature."""
 
-    source: Package = field(repr=False, compare=False)
-    """The document as it was; must stay open when it is in a file."""
+    prepared: Package = field(repr=False, compare=False)
+    """The document with :attr:`added`, everything the signature may protect; must stay open when it is in a file."""
     added: Mapping[str, bytes] = field(repr=False)
     """Files that the signature adds or replaces, all but Signature.xml and SignedValue.dat."""
     listed: ListedSignature
@@ -102,15 +102,10 @@ class Draft:
         """Entry name of Signature.xml."""
         return self.listed.name
 
-    @property
-    def prepared(self) -> Package:
-        """Everything the signature may protect."""
-        return self.source.changed(self.added)
-
     def with_value(self, signed_value: bytes) -> Package:
         """The signed package."""
-        added = {**self.added, self.signature_name: self.signature_xml, self.signed_value_name: signed_value}
-        return self.source.changed(dict(sorted(added.items())))
+        files = {self.signature_name: self.signature_xml, self.signed_value_name: signed_value}
+        return self.prepared.changed(files)
 
 
 def draft(package: bytes | Package, order: Order, *, progress: Progress = silent) -> Draft:
@@ -137,6 +132,7 @@ def draft(package: bytes | Package, order: Order, *, progress: Progress = silent
     added.update((place.folder + name, content) for name, content in order.files.items())
     if place.ofd_root is not None:
         added[ROOT] = linked_root(place.ofd_root, place.list_name)
+    prepared = source.changed(dict(sorted(added.items())))
     unprotected = order.unprotected
     if order.protection is not Protection.WHOLE:
         unprotected |= {place.list_name}
@@ -144,13 +140,13 @@ def draft(package: bytes | Package, order: Order, *, progress: Progress = silent
         signature_method=order.signature_method,
         date_time=f"{order.at.astimezone(UTC):%Y%m%d%H%M%S}Z",
         check_method=DIGESTS[order.digest].oid,
-        references=_references(source.changed(added), unprotected, order.digest, progress),
+        references=_references(prepared, unprotected, order.digest, progress),
         stamps=stamps,
         seal=place.folder + SEAL_FILE if SEAL_FILE in order.files else None,
         signed_value=place.folder + _VALUE_FILE,
     )
     return Draft(
-        source=source,
+        prepared=prepared,
         added=added,
         listed=listed,
         signature_xml=write_signature(description),
@@ -183,8 +179,9 @@ def restore_draft(
     place = _find_place(source)
     listed = place.entry(type, relative)
     description = read_signature(signature_xml, name=listed.name)
+    prepared = source.changed(dict(sorted(added.items())))
     result = Draft(
-        source=source,
+        prepared=prepared,
         added=added,
         listed=listed,
         signature_xml=signature_xml,
@@ -192,7 +189,6 @@ def restore_draft(
         list_name=place.list_name,
         unprotected=frozenset(unprotected),
     )
-    prepared = result.prepared
     last_number = place.number + len(description.stamps)
     expected = {reference.name: reference.digest for reference in description.references}
     same = (

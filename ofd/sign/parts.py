@@ -36,6 +36,8 @@ _MAX_ID_DIGITS = 9
 """Longer ones (times, UUIDs) are no counters; a new ID cannot meet them."""
 _NO_XML = re.compile(r"[^\t\n\r -\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]").search
 """What XML 1.0 §2.2 does not allow."""
+_IS_PLAIN = re.compile(r"[ !#-%'-;=?-~\u4E00-\u9FFF]*").fullmatch
+"""What stands in XML as it is."""
 MAX_SIGNATURES = 64
 """Each costs a verifier some ten signature checks."""
 
@@ -214,11 +216,12 @@ def _child_of(parent: Element, name: str) -> Element:
 
 
 def _element(name: str, content: str) -> str:
-    return f"<ofd:{name}>{escape(_checked(content))}</ofd:{name}>"
+    text = content if _IS_PLAIN(content) else escape(_checked(content))
+    return f"<ofd:{name}>{text}</ofd:{name}>"
 
 
 def _quoted(value: str) -> str:
-    return quoteattr(_checked(value))
+    return f'"{value}"' if _IS_PLAIN(value) else quoteattr(_checked(value))
 
 
 def _checked(value: str) -> str:
