@@ -52,7 +52,7 @@ from ofd.verify.policy import RevokedSeal, VerificationPolicy
 from ofd.verify.reachable import Reachable, find_reachable
 from ofd.verify.signature import verify_signature
 from ofd.xmlio import Element
-from trustcore.errors import TrustError
+from trustcore.errors import MalformedError, TrustError
 from trustcore.report import Report, ReportBuilder, Status
 
 __all__ = ["RevokedSeal", "Verification", "VerificationPolicy", "examine", "verify"]
@@ -162,6 +162,8 @@ class _Examination:
 
     def _read_package(self, data: bytes | Package | Source) -> Package:
         package = data if isinstance(data, Package) else Package(data)
+        if package.prefix_bytes or package.guessed_names:
+            raise MalformedError("The package was opened leniently, for drawing.", code="ofd.package.lenient")
         self.report.add(
             Status.PASSED,
             "ofd.package.read",

@@ -1,7 +1,7 @@
 """Steps (6) to (13) of :mod:`ofd.verify.document` for ``Type="Seal"``: SignedValue.dat is a SES_Signature."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ofd.package.loc import absolute
 from ofd.ses.structure import Seal, SealSignature
@@ -11,15 +11,12 @@ from ofd.verify.signing_time import SigningTime, establish_time, note_expiry
 from trustcore.crypto.algorithms import DigestAlgorithm, signature_by_oid
 from trustcore.crypto.digests import digest
 from trustcore.errors import TrustError
-from trustcore.report import ReportBuilder, Status
+from trustcore.report import Status
 from trustcore.x509.certificate import Certificate
 from trustcore.x509.chain import KeyPurpose, validate_chain
 from trustcore.x509.tsp import verify_token
 
 __all__ = ["SealedValue", "read_sealed_value", "verify_sealed_value"]
-
-_TOLERANCE = timedelta(minutes=5)
-"""How far the clocks of a seal maker and a time-stamping authority may be apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,8 +195,6 @@ def _check_seal(case: Case, value: SealedValue, time: SigningTime) -> None:
         )
     )
     _check_withdrawn(case, seal, time.at)
-    if seal.timestamp_token is not None:
-        _check_seal_stamp(case, seal, seal.timestamp_token, value.evidence)
     if case.description.seal is None:
         return
     try:
@@ -240,31 +235,3 @@ def _check_withdrawn(case: Case, seal: Seal, at: datetime) -> None:
         revoked_at=since.isoformat(),
         at=at.isoformat(),
     )
-
-
-def _check_seal_stamp(case: Case, seal: Seal, token: bytes, evidence: Evidence) -> None:
-    """GM/T 0031-2025: the seal itself bears a time stamp over its maker's signature."""
-    report = ReportBuilder("seal-stamp")
-    steps, stamped_at = verify_token(
-        token,
-        seal.signature,
-        roots=case.policy.roots,
-        intermediates=evidence.intermediates,
-        crls=evidence.crls,
-        ocsp_responses=evidence.ocsp_responses,
-        prefix="ofd.seal.timestamp",
-    )
-    report.extend(steps)
-    if stamped_at is not None:
-        ordered = seal.info.created <= stamped_at + _TOLERANCE
-        report.check(
-            ordered,
-            "ofd.seal.timestamp.order",
-            zh="印章的制作时间不晚于其时间戳" if ordered else "印章的制作时间晚于其时间戳",
-            en="The seal was made before its time stamp"
-            if ordered
-            else "The seal claims to be made after its time stamp",
-            clause="GM/T 0031-2025 §6.3",
-            evidence={"created": seal.info.created.isoformat(), "time_stamp": stamped_at.isoformat()},
-        )
-    case.report.extend(report.build().steps)

@@ -1,6 +1,7 @@
 """Steps (4) to (14) of :mod:`ofd.verify.document`: one signature of a document."""
 
 from collections.abc import Sequence
+from math import isfinite
 
 from ofd.package.reader import Package
 from ofd.progress import Progress, silent
@@ -209,3 +210,18 @@ def _check_stamps(case: Case, *, needed: bool) -> None:
         "GB/T 33190-2016 §18.2.3",
         **{f"page_{page}": "missing" for page in lost},
     )
+    unseen = [
+        stamp.id for stamp in stamps if not _has_area(stamp.boundary) or (stamp.clip and not _has_area(stamp.clip))
+    ]
+    if unseen:
+        texts = ("印章的位置无法显示", "The place of a seal cannot be shown: readers draw it elsewhere or not at all")
+        case.note(Status.WARNING, "ofd.stamp.place", texts, "GB/T 33190-2016 §18.2.3", stamps=" ".join(unseen))
+
+
+def _has_area(box: str) -> bool:
+    """Whether this is a box (x, y, width, height) that shows something."""
+    try:
+        _, _, width, height = numbers = [float(value) for value in box.split()]
+    except ValueError:
+        return False
+    return all(map(isfinite, numbers)) and width > 0 and height > 0

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ofd.package.lenient import LenientPackage
-from ofd.package.reader import Package, write_package
+from ofd.package.reader import WILD, Package, write_package
 from ofd.ses.encode import encode_seal, encode_seal_info, encode_to_be_signed, validation_material
 from ofd.ses.structure import Extension, Picture, SealSignature
 from ofd.ses.verify import is_signed_by
@@ -435,3 +435,16 @@ def test_a_list_of_resources_that_was_never_written_is_told(pki: Pki, document: 
     assert "ofd.coverage.missing" in codes(report, Status.WARNING)
     added = Package(data).with_files({"Doc_0/Missing.xml": files["Doc_0/PublicRes.xml"]})
     assert "ofd.coverage.shown" in codes(verify(added, pki.policy()))
+
+
+@pytest.mark.parametrize("boundary", ["150 230 0 42", "150 230", "a b c d", "150 230 nan 42", ""])
+def test_a_stamp_without_area_is_told(pki: Pki, document: bytes, boundary: str) -> None:
+    data = sign_anyhow(
+        document, seal_value(pki), rewrite=lambda xml: xml.replace('Boundary="150 230 42 42"', f'Boundary="{boundary}"')
+    )
+    assert "ofd.stamp.place" in codes(valid(pki, data), Status.WARNING)
+
+
+def test_a_package_that_was_opened_leniently_is_not_verified(pki: Pki, sealed: bytes) -> None:
+    opened = Package(b"KINGGRID" + sealed, tolerance=WILD)
+    assert codes(verify(opened, pki.policy())) == {"ofd.package.lenient"}
