@@ -46,6 +46,8 @@ class Scope:
     """ID to the kind and the entry, for what can be referred to."""
     used: dict[tuple[str, int, str], tuple[int, str]] = field(default_factory=dict)
     """Kind, ID and entry of a reference to the line and object of the first one."""
+    inside: dict[tuple[str, int], set[int]] = field(default_factory=dict)
+    """Kind and ID of a composite or draw parameter to the IDs of those of its kind that it is made of."""
     maximum: int | None = None
     """MaxUnitID."""
     maximum_line: int = 0
@@ -200,6 +202,9 @@ class _Visit:
     def use(self, kind: str, number: int, node: Element) -> None:
         if self.scope is not None and number:
             self.scope.used.setdefault((kind, number, self.name), (line_of(node), object_of(node)))
+            holder = _holder(kind, node) if self.type == "Res" else None
+            if holder is not None:
+                self.scope.inside.setdefault((kind, holder), set()).add(number)
 
     def link(self, target: str, location: str, node: Element) -> None:
         base = self._base if self.type == "Res" else ""
@@ -261,11 +266,35 @@ class _Visit:
                 self.scope.maximum_line = line_of(item)
 
 
+def _holder(kind: str, node: Element) -> int | None:
+    """ID of the resource of this kind that a reference stands in."""
+    wanted = {"composite": "CompositeGraphicUnit", "draw-parameter": "DrawParam"}.get(kind)
+    found: Element | None = node
+    while found is not None and name_of(found) != wanted:
+        found = found.getparent()
+    text = "" if found is None else found.get("ID", "")
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _cycles(scope: Scope) -> Iterator[Finding]:
+    """Composites and draw parameters that are made of themselves."""
+    for kind, start in scope.inside:
+        waiting, seen = [start], set[int]()
+        while waiting:
+            new = scope.inside.get((kind, waiting.pop()), set()) - seen
+            seen |= new
+            waiting.extend(new)
+        if start in seen:
+            _, entry = scope.defined.get(start, ("", scope.document))
+            yield rules.REFERENCE_CYCLE.found(entry, object_id=str(start), id=start, kind=kind, zh_kind=_KINDS[kind])
+
+
 def _judge(scope: Scope) -> Iterator[Finding]:
     """What can be said of identifiers when everything was seen."""
     used = max(scope.ids, default=0)
     if scope.maximum is not None and scope.maximum < used:
         yield rules.ID_MAXIMUM.found(scope.document, line=scope.maximum_line, maximum=scope.maximum, used=used)
+    yield from _cycles(scope)
     for (kind, number, entry), (line, object_id) in scope.used.items():
         values: dict[str, object] = {"id": number, "kind": kind, "zh_kind": _KINDS[kind]}
         if number not in scope.defined:

@@ -190,10 +190,3 @@ SIGNATURE_UNKNOWN_METHOD = Rule(
     en="The digest method {method} is not known",
     clause="GB/T 33190-2016 §18.2",
 )
-SIGNATURE_OPEN = Rule(
-    code="ofd.lint.signature.unprotected",
-    severity=_WARNING,
-    zh="签名 {id} 没有保护 {name}",
-    en="The signature {id} does not protect {name}",
-    clause="GB/T 33190-2016 §18.2",
-)

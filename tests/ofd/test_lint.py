@@ -3,17 +3,23 @@
 import io
 import zipfile
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.t2CharStringPen import T2CharStringPen
+from fontTools.ttLib import TTFont
 from PIL import Image
 
+from ofd.fonts.faces import find_fonts
 from ofd.lint.catalogue import RULES
 from ofd.lint.finding import LintReport, Severity
 from ofd.lint.run import lint
 from ofd.lint.schema import element_types
 from ofd.lint.values import expand_deltas, is_value
 from ofd.package.reader import write_package
+from trustcore.asn1 import encoder
 
 from support.ofd_samples import sample_document, sealed_sample, unpack
 
@@ -114,6 +120,10 @@ CASES: dict[str, Callable[[], dict[str, bytes]]] = {
     "ofd.lint.id.maximum": lambda: small(text(C_TEXT), maximum=3),
     "ofd.lint.reference.missing": lambda: small(text(C_TEXT).replace('Font="3"', 'Font="77"')),
     "ofd.lint.reference.kind": lambda: small(text(C_TEXT).replace('Font="3"', 'Font="1"')),
+    "ofd.lint.reference.cycle": lambda: small(
+        resources='<ofd:DrawParams><ofd:DrawParam ID="7" Relative="8"/>'
+        '<ofd:DrawParam ID="8" Relative="7"/></ofd:DrawParams>'
+    ),
     "ofd.lint.link.malformed": lambda: replaced(DOCUMENT, "PublicRes.xml", "../../../PublicRes.xml/"),
     "ofd.lint.link.missing": lambda: replaced(DOCUMENT, "PublicRes.xml", "OtherRes.xml"),
     "ofd.lint.link.lenient": lambda: replaced(DOCUMENT, "Pages/Page_0/Content.xml", "Pages\\Page_0\\content.xml"),
@@ -154,6 +164,137 @@ CASES: dict[str, Callable[[], dict[str, bytes]]] = {
 }  # fmt: skip
 
 
+def embedded(data: bytes, codes: str = C_TEXT) -> dict[str, bytes]:
+    """The smallest document with a font file."""
+    files = small(text(codes))
+    font = b'"/><ofd:Font ID="5" FontName="x"><ofd:FontFile>f.ttf</ofd:FontFile></ofd:Font>'
+    files["Doc_0/PublicRes.xml"] = files["Doc_0/PublicRes.xml"].replace(b'"/>', font, 1)
+    name = "Doc_0/Pages/Page_0/Content.xml"
+    files[name] = files[name].replace(b'Font="3"', b'Font="5"')
+    return files | {"Doc_0/Res/f.ttf": data}
+
+
+@cache
+def font_file(**changes: Any) -> bytes:
+    """A subset with one character, and its tables changed."""
+    font = TTFont(io.BytesIO(find_fonts().faces[0].subset("你")))
+    for table in changes.get("without", ()):
+        del font[table]
+    if "rights" in changes:
+        font["OS/2"].fsType = changes["rights"]
+    stream = io.BytesIO()
+    font.save(stream)
+    return stream.getvalue()
+
+
+GLYPH = f'<ofd:CGTransform CodePosition="0"><ofd:Glyphs>{{}}</ofd:Glyphs></ofd:CGTransform>{C_TEXT}'
+FONT_CASES: dict[str, Callable[[], dict[str, bytes]]] = {
+    "ofd.lint.font.tables": lambda: embedded(font_file(without=("post",))),
+    "ofd.lint.font.rights": lambda: embedded(font_file(rights=2)),
+    "ofd.lint.font.glyph": lambda: embedded(font_file(), GLYPH.format(9)),
+    "ofd.lint.font.characters": lambda: embedded(font_file(), C_TEXT.replace("你", "我")),
+    "ofd.lint.reader.ofdjs.character-map": lambda: embedded(font_file(without=("cmap",)), GLYPH.format(1)),
+    "ofd.lint.font.whole": lambda: embedded(find_fonts().faces[0].data),
+}
+
+
+@pytest.mark.parametrize("code", FONT_CASES)
+def test_a_font_that_does_not_do_is_told(code: str) -> None:
+    told = [finding for finding in found(FONT_CASES[code]()).findings if finding.code == code]
+    assert told
+    assert "{" not in told[0].en
+
+
+def test_a_font_that_has_what_is_asked_for_is_not_told() -> None:
+    assert found(embedded(font_file())).is_clean
+    assert found(embedded(font_file(), GLYPH.format(1))).is_clean
+
+
+def test_an_opentype_font_is_told_to_be_left_out_by_one_reader() -> None:
+    builder = FontBuilder(1000, isTTF=False)
+    builder.setupGlyphOrder([".notdef", "you"])
+    builder.setupCharacterMap({ord("你"): "you"})
+    pen = T2CharStringPen(500, None)
+    pen.moveTo((0, 0))
+    pen.lineTo((500, 0))
+    pen.lineTo((500, 500))
+    pen.closePath()
+    strings = {".notdef": pen.getCharString(), "you": pen.getCharString()}
+    builder.setupCFF("x", {}, strings, {})
+    builder.setupHorizontalMetrics({".notdef": (500, 0), "you": (500, 0)})
+    builder.setupHorizontalHeader()
+    builder.setupNameTable({"familyName": "x", "styleName": "Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    stream = io.BytesIO()
+    builder.save(stream)
+    assert "ofd.lint.reader.suwell.opentype" in found(embedded(stream.getvalue())).codes
+
+
+def signed(change: Callable[[dict[str, bytes]], None]) -> LintReport:
+    files = unpack(sealed_sample())
+    change(files)
+    return found(files)
+
+
+SIGNATURE = "Doc_0/Signs/Sign_0/Signature.xml"
+LIST = "Doc_0/Signs/Signatures.xml"
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "old", "new"),
+    [
+        ("ofd.lint.signature.maximum", LIST, b"<ofd:MaxSignId>2", b"<ofd:MaxSignId>0"),
+        ("ofd.lint.signature.weak-digest", SIGNATURE, b'CheckMethod="1.2.156.10197.1.401"', b'CheckMethod="MD5"'),
+        ("ofd.lint.signature.digest", SIGNATURE, b'CheckMethod="1.2.156.10197.1.401"', b'CheckMethod="CRC"'),
+        (
+            "ofd.lint.reader.ofdrw.check-method",
+            SIGNATURE,
+            b'CheckMethod="1.2.156.10197.1.401"',
+            b'CheckMethod="1.2.156.10197.1.401.2"',
+        ),
+        ("ofd.lint.signature.repeated", LIST, b"</ofd:Signatures>", b"<S/></ofd:Signatures>"),
+    ],
+)
+def test_a_signature_that_is_written_badly_is_told(code: str, name: str, old: bytes, new: bytes) -> None:
+    def change(files: dict[str, bytes]) -> None:
+        assert old in files[name], files[name]
+        entry = files[LIST][files[LIST].index(b"<ofd:Signature ") : files[LIST].rindex(b"</ofd:Signatures>")]
+        files[name] = files[name].replace(old, new.replace(b"<S/>", entry))
+
+    assert code in signed(change).codes
+
+
+def test_a_seal_that_names_another_path_is_told() -> None:
+    def move(files: dict[str, bytes]) -> None:
+        for name in tuple(files):
+            files[name.replace("Sign_0", "Sign_7")] = files.pop(name)
+        for name in (LIST, SIGNATURE.replace("Sign_0", "Sign_7")):
+            files[name] = files[name].replace(b"Sign_0", b"Sign_7")
+
+    report = signed(move)
+    assert "ofd.lint.reader.suwell.property-info" in report.codes
+
+
+def test_a_bare_signature_is_told() -> None:
+    value = encoder.sequence(encoder.integer(1 << 250), encoder.integer(1 << 250))
+    report = signed(lambda files: files.__setitem__(SIGNATURE.replace("Signature.xml", "SignedValue.dat"), value))
+    assert "ofd.lint.reader.suwell.bare-signature" in report.codes
+
+
+def test_every_rule_is_broken_by_some_test() -> None:
+    own = {code for code in RULES if code.startswith("ofd.lint.")}
+    elsewhere = {
+        "ofd.lint.package.encrypted", "ofd.lint.reader.all.encrypted", "ofd.lint.package.unreadable",
+        "ofd.lint.package.hopeless", "ofd.lint.reference.elsewhere", "ofd.lint.picture.huge",
+        "ofd.lint.signature.maximum", "ofd.lint.signature.weak-digest", "ofd.lint.signature.digest",
+        "ofd.lint.signature.repeated", "ofd.lint.reader.ofdrw.check-method", "ofd.lint.reader.suwell.property-info",
+        "ofd.lint.reader.suwell.bare-signature", "ofd.lint.reader.suwell.opentype", "ofd.lint.reader.all.ses-v5",
+        "ofd.lint.reader.easyofd.nested-seal", "ofd.lint.package.lenient",
+    }  # fmt: skip
+    assert own == {*CASES, *FONT_CASES, *elsewhere}
+
+
 @pytest.mark.parametrize("code", CASES)
 def test_a_document_that_breaks_a_rule_is_told_so(code: str) -> None:
     report = found(CASES[code]())
@@ -190,8 +331,15 @@ def test_resources_of_another_page_are_not_found() -> None:
     assert places == ["Doc_0/Pages/Page_1/Content.xml"]
 
 
+def test_a_picture_of_too_many_points_is_told() -> None:
+    stream = io.BytesIO()
+    Image.new("1", (9000, 9000)).save(stream, "PNG")
+    assert "ofd.lint.picture.huge" in found(image(stream.getvalue())).codes
+
+
 def test_a_damaged_package_is_still_looked_into() -> None:
     report = lint(b"junk before" + write_package(small()))
+    assert "ofd.lint.package.lenient" in report.codes
     assert "ofd.lint.package.unreadable" in report.codes
     assert "ofd.lint.font.common" in report.codes
 
