@@ -41,7 +41,9 @@ def read_sealed_value(data: bytes, evidence: Evidence) -> SealedValue:
     signature = SealSignature.parse(data)
     tbs = signature.to_be_signed
     carried = Evidence(
-        intermediates=tuple(map(Certificate.from_der, tbs.embedded_certificates)), crls=tbs.embedded_crls
+        intermediates=tuple(map(Certificate.from_der, tbs.embedded_certificates)),
+        crls=tbs.embedded_crls,
+        ocsp_responses=tbs.embedded_ocsp_responses,
     )
     return SealedValue(
         signature=signature,

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from ofd.ses.encode import encode_seal, encode_seal_info
-from ofd.ses.structure import Picture, Seal
+from ofd.ses.encode import encode_seal, encode_seal_info, validation_material
+from ofd.ses.structure import REVOCATION_VALUES, Extension, Picture, Seal
 from ofd.verify.document import verify
 from ofd.verify.policy import RevokedSeal, VerificationPolicy
 from trustcore.asn1 import encoder
@@ -272,6 +272,23 @@ def test_ocsp_responses_that_do_not_answer_are_no_evidence(
     crls = (pki.crls[0],)
     report = verify(data, replace(pki.policy(crls=crls), ocsp_responses=(response(pki),)))
     assert "ofd.signer.revocation" in codes(report, Status.INDETERMINATE)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["OCSPResponse", "BasicOCSPResponse"])
+def test_ocsp_responses_may_travel_in_the_seal(pki: Pki, document: bytes, *, whole: bool) -> None:
+    """revocationValues (RFC 5126 §6.3.4): the root alone is enough, without any list."""
+    responses = [
+        make_ocsp(pki.issuing, pki.signer),
+        make_ocsp(pki.issuing, pki.maker),
+        make_ocsp(pki.root, pki.issuing),
+    ]
+    if not whole:
+        responses = [parse(item)[1][0][1].octets() for item in responses]
+    (certificates,) = validation_material([pki.issuing.certificate.der], [])
+    value = encoder.sequence(encoder.explicit(1, encoder.sequence(*responses)))
+    material = (certificates, Extension(oid=REVOCATION_VALUES, value=value))
+    report = verify(sign_anyhow(document, seal_value(pki, extensions=material)), pki.policy())
+    assert report.verdict is Verdict.VALID, report.problems
 
 
 # Seals that were withdrawn.
