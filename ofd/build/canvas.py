@@ -56,7 +56,7 @@ class Canvas:
         page_id: int,
         *,
         size_mm: tuple[float, float],
-        fonts: FontStack,
+        fonts: FontStack | None,
         resources: ResourceTable,
         next_id: Callable[[], int],
         target: Element | None = None,
@@ -67,7 +67,7 @@ class Canvas:
         Args:
             page_id: of the page, or of what stands in its place.
             size_mm: width and height.
-            fonts: what text is set in.
+            fonts: what text is set in, if any is to be set.
             resources: of the document.
             next_id: gives the next free ID of the document.
             target: the element that holds the objects; layers of a page if left out.
@@ -76,7 +76,7 @@ class Canvas:
         self.id = page_id
         self.size_mm = size_mm
         """Width and height."""
-        self.fonts = fonts
+        self._fonts = fonts
         self._resources = resources
         self._next_id = next_id
         self._offset = offset
@@ -86,6 +86,17 @@ class Canvas:
         self._items = ItemWriter(resources, next_id, composites=self._page_composites if target is None else None)
         self._layers: list[Element] = []
         self._layer = self.layer() if target is None else target
+
+    @property
+    def fonts(self) -> FontStack:
+        """What text is set in.
+
+        Raises:
+            RejectedError: ``ofd.font.none`` when the document was begun without fonts.
+        """
+        if self._fonts is None:
+            raise RejectedError("The document was begun without fonts.", code="ofd.font.none")
+        return self._fonts
 
     def layer(self, kind: LayerType = LayerType.BODY, *, draw_param: int | None = None) -> Element:
         """Begin a layer: what is drawn from now on stands in it.

@@ -80,7 +80,7 @@ class DocumentBuilder:
         doc_id: str,
         title: str,
         created: datetime,
-        fonts: FontStack,
+        fonts: FontStack | None = None,
         page_size_mm: tuple[float, float] = (210, 297),
         metadata: Mapping[str, str] | None = None,
         author: str = "",
@@ -99,7 +99,7 @@ class DocumentBuilder:
             doc_id: UUID as 32 hexadecimal digits.
             title: of the document.
             created: its date is written, in the zone of the value given.
-            fonts: what text is set in.
+            fonts: what text is set in, if any is set otherwise than by :meth:`Canvas.draw`.
             page_size_mm: width and height of every page that says nothing else.
             metadata: CustomDatas of DocInfo, name to value, in order: where GB/T 36905 keeps a licence's metadata.
             author: who made the content.
@@ -286,7 +286,7 @@ class DocumentBuilder:
             RejectedError: ``ofd.watermark.size``; ``ofd.font.missing-glyph``.
         """
         canvas = self.annotate(page, AnnotationType.WATERMARK, box_mm=(0, 0, *page.size_mm))
-        watermark.draw(canvas, size_mm=page.size_mm, fonts=self.fonts)
+        watermark.draw(canvas, size_mm=page.size_mm, fonts=canvas.fonts)
 
     def link(self, page: Canvas, act: Act, *, box_mm: tuple[float, float, float, float]) -> ObjectRef:
         """Have a click on a part of a page do something: go to a place, open an address or an attachment."""

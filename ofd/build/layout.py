@@ -131,6 +131,8 @@ def lay_out(
             than a page; ``ofd.layout.table-grid``; ``ofd.font.missing-glyph``; ``ofd.image.format``.
     """
     setup = setup or PageSetup()
+    if builder.fonts is None:
+        raise RejectedError("The document was begun without fonts.", code="ofd.font.none")
     measure = Measure(fonts=builder.fonts, page_height=setup.text_height, table=measure_table)
     plan = list(_plan(measure.blocks(blocks, setup.column_width), setup))
     headings: list[tuple[int, str, Action]] = []

@@ -1,13 +1,9 @@
 """Blocks measured for a width: fragments, each of which stands on one page whole."""
 
-import io
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
-
-from PIL import Image, UnidentifiedImageError
 
 from ofd.build.colors import Color
 from ofd.build.layout_blocks import (
@@ -23,6 +19,7 @@ from ofd.build.layout_blocks import (
     Table,
 )
 from ofd.build.layout_lines import Character, Line, Span, break_lines, characters
+from ofd.draw.images import picture_size
 from ofd.draw.scene import Color as SceneColor
 from ofd.draw.scene import Glyph, Item, Origin, OriginKind, PathItem, SolidPaint, Stroke, TextItem
 from ofd.fonts.faces import FontStack
@@ -124,7 +121,8 @@ class Measure:
 
         Raises:
             RejectedError: ``ofd.layout.width``, ``ofd.layout.table-grid``, ``ofd.font.missing-glyph``,
-                ``ofd.image.format``.
+                ``ofd.image.format``, ``ofd.image.too-large``.
+            MalformedError: ``ofd.image.malformed``.
         """
         if width <= 0:
             raise RejectedError("There is no width to lay out text in.", code="ofd.layout.width")
@@ -286,13 +284,7 @@ def _marked(fragment: Fragment, line: Line, block: ListBlock) -> Fragment:
 
 
 def _picture_size(block: Picture, width: float) -> tuple[float, float]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(block.data)) as picture:
-                pixels = picture.size
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError, Warning) as error:
-        raise RejectedError("The picture cannot be read.", code="ofd.image.format") from error
+    pixels = picture_size(block.data)
     ratio = pixels[1] / pixels[0]
     if block.width_mm is not None:
         return block.width_mm, block.height_mm or block.width_mm * ratio
