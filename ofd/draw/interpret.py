@@ -169,6 +169,9 @@ class _Painter:
         place: Place,
     ) -> list[Item]:
         unit = Unit(self, item, place)
+        if not unit.is_drawable:
+            self.warn(f"Object {item.id} is stretched to nothing or beyond all bounds.")
+            return []
         match item:
             case model.TextObject():
                 drawn: list[Item] = self._text(item, unit)

@@ -34,6 +34,8 @@ LINE_WIDTH = 0.353
 """Millimetres, when nothing else is written."""
 _MITER_LIMIT = 4.234
 _FULL = 255.0
+_FARTHEST = 1e8
+_FLATTEST = 1e-15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,12 @@ class Unit:
         self.params: tuple[DrawParam, ...] = own + place.inherited
         self.used += [param.part for param in self.params]
         self._alpha = 1.0 if item.alpha is None else min(max(item.alpha / _FULL, 0.0), 1.0)
+
+    @property
+    def is_drawable(self) -> bool:
+        """Whether the object's space is neither flattened nor stretched beyond what can be reckoned with."""
+        within = all(abs(value) <= _FARTHEST for value in self.matrix)
+        return within and abs(self.matrix.determinant) > _FLATTEST
 
     def origin(self) -> Origin:
         """Where what is drawn comes from."""

@@ -26,6 +26,8 @@ _SEPARATORS = re.compile(r"[\s,;]+")
 _LEADING_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _LARGEST = 1e7
 """Millimetres; ten kilometres are a mistake, and too much for the arithmetic of renderers."""
+_SMALLEST = 1e-9
+"""What is less is nothing."""
 _KEPT_WARNINGS = 1000
 _REPAIRABLE = frozenset({"ofd.xml.malformed", "ofd.xml.encoding"})
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
@@ -189,7 +191,7 @@ class Part:
         if abs(value) > _LARGEST:
             self._bad(name, text)
             return None
-        return value
+        return value if abs(value) >= _SMALLEST else 0.0
 
     def integer(self, node: Element, name: str) -> int | None:
         """An attribute that is a whole number."""
@@ -218,7 +220,7 @@ class Part:
     def parse_numbers(self, text: str, name: str) -> tuple[float, ...]:
         """A list of numbers; what is none is left out."""
         try:
-            values = [float(item) for item in text.split()]
+            values = [value if abs(value := float(item)) >= _SMALLEST else 0.0 for item in text.split()]
         except ValueError:
             found = (self.parse_number(item, name) for item in _SEPARATORS.split(text.strip()) if item)
             return tuple(value for value in found if value is not None)

@@ -89,6 +89,7 @@ class Resources:
     composites: Mapping[str, Composite] = field(default_factory=dict)
 
 
+_MOST_BITS = 16
 _Item = TypeVar("_Item", Font, ColorSpace, DrawParam, Media, Composite)
 
 
@@ -174,10 +175,11 @@ def _read_font(part: Part, node: Element, file: str | None) -> Font:
 def _read_space(part: Part, node: Element, locate: Locate, base: str) -> ColorSpace:
     profile = part.string(node, "Profile")
     palette = part.child(node, "Palette")
+    bits = part.integer(node, "BitsPerComponent")
     return ColorSpace(
         id=part.string(node, "ID") or "",
         type=(part.string(node, "Type") or "RGB").upper(),
-        bits_per_component=part.integer(node, "BitsPerComponent") or 8,
+        bits_per_component=bits if bits is not None and 1 <= bits <= _MOST_BITS else 8,
         profile=locate(profile, base) if profile else None,
         palette=tuple(read_components(part, part.text(item)) for item in part.children(palette, "CV")),
         part=part.name,
