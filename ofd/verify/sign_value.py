@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ofd import xmlio
+from ofd.package.reader import Package
 from ofd.sign.plain import PlainSignature, Shape
 from ofd.sign.validation_data import ARCHIVE_FILE, read_validation_data
 from ofd.verify.case import Case, Evidence, Proof
@@ -20,7 +21,15 @@ from trustcore.x509.certificate import Certificate, is_signed_by
 from trustcore.x509.chain import KeyPurpose, validate_chain
 from trustcore.x509.tsp import verify_token
 
-__all__ = ["ArchiveValue", "SignedValue", "archive_name", "read_signed_value", "verify_archive", "verify_signed_value"]
+__all__ = [
+    "ArchiveValue",
+    "SignedValue",
+    "archive_name",
+    "archived_evidence",
+    "read_signed_value",
+    "verify_archive",
+    "verify_signed_value",
+]
 
 _CLAUSE = "GB/T 35275-2017 §8"
 
@@ -75,7 +84,7 @@ def read_signed_value(data: bytes, case: Case) -> SignedValue | ArchiveValue:
     """
     plain = PlainSignature.parse(data, signature_method=case.description.signature_method)
     if plain.shape is Shape.TIME_STAMP:
-        return ArchiveValue(plain=plain, evidence=_archived(case).joined(case.evidence))
+        return ArchiveValue(plain=plain, evidence=case.evidence)
     carried = Evidence(intermediates=tuple(map(Certificate.from_der, plain.certificates)), crls=plain.crls)
     evidence = case.evidence.joined(carried)
     known = (*carried.intermediates, *case.policy.signers, *case.evidence.intermediates)
@@ -89,13 +98,19 @@ def read_signed_value(data: bytes, case: Case) -> SignedValue | ArchiveValue:
     )
 
 
-def _archived(case: Case) -> Evidence:
-    """The validation data in the folder of an archive time stamp; each part is signed by who issued it."""
-    name = archive_name(case.name)
-    if name not in case.package:
+def archived_evidence(package: Package, signature_name: str) -> Evidence:
+    """The validation data in the folder of a signature; each part is signed by who issued it.
+
+    Archive time stamps keep it there, and signatures that have no place for it in themselves.
+
+    Raises:
+        MalformedError: ``ofd.sign.validation-data``, ``asn1.…`` or ``x509.…``.
+    """
+    name = archive_name(signature_name)
+    if name not in package:
         return Evidence()
     with xmlio.naming(name):
-        data = read_validation_data(case.package.read(name))
+        data = read_validation_data(package.read(name))
         return Evidence(
             intermediates=tuple(map(Certificate.from_der, data.certificates)),
             crls=data.crls,

@@ -15,6 +15,7 @@ from ofd.verify.sign_value import (
     ArchiveValue,
     SignedValue,
     archive_name,
+    archived_evidence,
     read_signed_value,
     verify_archive,
     verify_signed_value,
@@ -72,6 +73,7 @@ def verify_signature(
         description = read_signature(xml, name=entry)
         entry = description.signed_value
         covering = [item for item in proofs if {listed.name, description.signed_value} <= item.intact]
+        evidence = archived_evidence(package, listed.name).joined(evidence)
         for proof in covering:
             evidence = evidence.joined(proof.evidence)
         case = Case(
@@ -107,16 +109,14 @@ def _verify_case(case: Case, value: SealedValue | SignedValue | ArchiveValue) ->
     else:
         sound, facts, proof = verify_archive(case, value, intact=references.intact if references.is_right else ())
     _check_stamps(case, needed=isinstance(value, SealedValue))  # (14)
+    protected = {item.name for item in case.description.references}
     own = {case.name, case.description.signed_value, case.description.seal or case.name}
-    if isinstance(value, ArchiveValue):
-        own.add(archive_name(case.name))
+    own |= {archive_name(case.name)} & protected
     return SignatureOutcome(
         id=case.id,
         form=form[type(value)],
         is_sound=sound,
-        protected=frozenset(
-            {*(item.name for item in case.description.references), case.name, case.description.signed_value}
-        ),
+        protected=frozenset({*protected, case.name, case.description.signed_value}),
         intact=frozenset(references.intact),
         changed=frozenset((*references.changed, *references.missing, *references.damaged)),
         digests={item.name: item.digest for item in case.description.references},

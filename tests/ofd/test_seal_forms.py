@@ -128,6 +128,8 @@ def test_every_generation_and_key_seals(pki: Pki, document: bytes, generation: G
     assert (read.to_be_signed.signed_at, read.variants) == (SIGNED_AT, ())
     description = read_signature(xml, name=f"{SIGNS}Sign_0/Signature.xml")
     assert (description.signature_method, description.check_method) == (details.oid, DIGESTS[details.digest].oid)
+    report = verify(sealed, pki.policy())
+    assert report.verdict is Verdict.VALID, report.problems
     own = {f"{SIGNS}Sign_0/Signature.xml", f"{SIGNS}Sign_0/SignedValue.dat"}
     assert {item.name: item.digest for item in description.references} == {
         name: digest(details.digest, data) for name, data in files.items() if name not in own

@@ -14,11 +14,13 @@ from ofd.sign.plain import PlainSignature, Shape
 from ofd.sign.seal import PreparedSeal, Protection, StampAnnotation
 from ofd.sign.signature import PreparedSignature, prepare_signature
 from ofd.sign.validation_data import encode_validation_data
+from ofd.verify.document import verify as judge
 from trustcore.asn1.reader import parse
 from trustcore.crypto.algorithms import SIGNATURES, DigestAlgorithm, KeyAlgorithm, SignatureAlgorithm
 from trustcore.crypto.digests import digest, sha256
 from trustcore.crypto.verify import verify, verify_digest
 from trustcore.errors import ConflictError, MalformedError, RejectedError
+from trustcore.report import Verdict
 from trustcore.x509.tsp import TimeStampRequest, TstInfo, build_token
 
 from support.ofd_holders import holder_of
@@ -72,6 +74,8 @@ def test_a_signature_without_seal_protects_everything(pki: Pki, document: bytes,
     assert set(plain.certificates) == {pki.signer.certificate.der, pki.issuing.certificate.der}
     assert set(plain.crls) == set(pki.crls)
     assert_protected(signed, "Sign_0", but=set(), algorithm=DigestAlgorithm.SM3)
+    report = judge(signed, pki.policy())
+    assert report.verdict is Verdict.VALID, report.problems
     (listed,) = read_signature_list(Package(signed), f"{SIGNS}Signatures.xml")
     assert (listed.id, listed.type, listed.relative) == ("s001", "Sign", None)
     assert f"{SIGNS}Sign_0/Seal.esl" not in unpack(signed)
@@ -115,6 +119,8 @@ def test_other_keys_sign_with_their_own_hash(pki: Pki, document: bytes) -> None:
         signed = prepared.complete(holder.signer.sign(prepared.to_be_signed))
         plain = value_of(signed)
         assert (plain.algorithm, plain.variants, plain.is_over(xml_of(signed))) == (algorithm, (), True)
+        report = judge(signed, pki.policy())
+        assert report.verdict is Verdict.VALID, report.problems
         assert prepared.digest_to_sign == sha256(prepared.to_be_signed)
         assert_protected(signed, "Sign_0", but=set(), algorithm=DigestAlgorithm.SHA256)
         name = f"{SIGNS}Sign_0/Signature.xml"
