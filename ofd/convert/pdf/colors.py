@@ -3,39 +3,18 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from math import prod
 
 import pikepdf
 
 from ofd.convert.pdf.functions import read_functions
+from ofd.convert.pdf.inks import ink_color
 from ofd.convert.pdf.streams import Limits, array, dictionary, name, number, numbers, read_stream
 
-__all__ = ["CMYK", "GRAY", "INKS", "PATTERN", "RGB", "ColorSpace", "Rgb", "read_color_space"]
+__all__ = ["CMYK", "GRAY", "PATTERN", "RGB", "ColorSpace", "Rgb", "read_color_space"]
 
 Rgb = tuple[float, float, float]
 """sRGB, each 0 to 1."""
 _DEPTH = 6
-
-INKS: dict[tuple[int, int, int, int], tuple[int, int, int]] = {
-    (0, 0, 0, 0): (255, 255, 255),
-    (0, 0, 0, 1): (35, 31, 32),
-    (0, 0, 1, 0): (255, 241, 1),
-    (0, 0, 1, 1): (25, 26, 0),
-    (0, 1, 0, 0): (237, 2, 140),
-    (0, 1, 0, 1): (21, 0, 0),
-    (0, 1, 1, 0): (238, 29, 35),
-    (0, 1, 1, 1): (23, 0, 0),
-    (1, 0, 0, 0): (0, 174, 239),
-    (1, 0, 0, 1): (0, 4, 36),
-    (1, 0, 1, 0): (0, 165, 79),
-    (1, 0, 1, 1): (0, 4, 0),
-    (1, 1, 0, 0): (46, 48, 146),
-    (1, 1, 0, 1): (0, 0, 1),
-    (1, 1, 1, 0): (54, 53, 57),
-    (1, 1, 1, 1): (0, 0, 0),
-}
-"""What the sixteen full overprints of cyan, magenta, yellow and black look like in sRGB, as PDFium shows them. Colours
-between them follow from how much of the paper each overprint covers (Neugebauer's equations)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +45,7 @@ def _unit(value: float) -> float:
 
 
 def _from_cmyk(values: Sequence[float]) -> Rgb:
-    inks = [_unit(value) for value in values]
-    red = green = blue = 0.0
-    for overprint, (r, g, b) in INKS.items():
-        share = prod(ink if on else 1 - ink for on, ink in zip(overprint, inks, strict=True))
-        red, green, blue = red + share * r, green + share * g, blue + share * b
-    return (red / 255, green / 255, blue / 255)
+    return ink_color(values[0], values[1], values[2], values[3])
 
 
 GRAY = ColorSpace(kind="gray", components=1, initial=(0.0,), to_rgb=lambda v: (v[0], v[0], v[0]))

@@ -12,7 +12,8 @@ import pikepdf
 from PIL import Image as Picture
 from PIL import ImageChops, ImageFilter, ImageOps
 
-from ofd.convert.pdf.colors import INKS, ColorSpace, Rgb, grid, read_color_space
+from ofd.convert.pdf.colors import ColorSpace, Rgb, grid, read_color_space
+from ofd.convert.pdf.inks import LEVELS, ink_table
 from ofd.convert.pdf.rendering import picture_by_pdfium
 from ofd.convert.pdf.streams import Limits, array, filters_of, number, numbers, read_stream
 from trustcore.errors import TrustError
@@ -24,6 +25,8 @@ _PLAIN = {"/FlateDecode", "/Fl", "/LZWDecode", "/LZW", "/RunLengthDecode", "/RL"
 _PLAIN |= {"/ASCIIHexDecode", "/AHx", "/Crypt"}
 _MODES = {"gray": "L", "rgb": "RGB", "cmyk": "CMYK"}
 _TINT_STEPS = 17
+_LARGEST_BLENDED = 500_000
+"""Pixels of a JPEG with a soft mask up to which it becomes PNG."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +59,8 @@ def decode_image(
     space = read_color_space(source.get("/ColorSpace"), resources, limits)
     if _passes_through(source, space):
         data = source.read_raw_bytes()
-        if _is_plain_jpeg(data):
-            return Decoded(data=data, mask=None if alpha is None else _png(alpha))
+        if _is_plain_jpeg(data) and (alpha is None or _may_be_mask(alpha, (width, height))):
+            return Decoded(data=data, mask=None if alpha is None else _mask_png(alpha, (width, height)))
     picture = _decode(source, resources, limits, space, (width, height))
     if picture is None:
         return None
@@ -74,6 +77,18 @@ def decode_image(
     ]
     joined = Picture.merge("LA", layers) if picture.mode == "L" else _with_alpha(layers[0], layers[1])
     return Decoded(data=_png(joined))
+
+
+def _may_be_mask(alpha: Picture.Image, size: tuple[int, int]) -> bool:
+    """Whether an ImageMask serves: readers exist that know no half-tones in it, so small pictures rather become PNG."""
+    return size[0] * size[1] > _LARGEST_BLENDED or not any(alpha.histogram()[1:255])
+
+
+def _mask_png(alpha: Picture.Image, size: tuple[int, int]) -> bytes:
+    """The mask in the size of its picture, as readers want it."""
+    if not any(alpha.histogram()[1:255]):
+        return _png(alpha.resize(size, Picture.Resampling.NEAREST).convert("1"))
+    return _png(alpha.resize(size, Picture.Resampling.BILINEAR))
 
 
 def _with_alpha(picture: Picture.Image, alpha: Picture.Image) -> Picture.Image:
@@ -255,18 +270,21 @@ def _through_grid(bands: Sequence[Picture.Image], space: ColorSpace) -> Picture.
 
 
 def _inked(bands: Sequence[Picture.Image]) -> Picture.Image:
-    """CMYK to RGB: two cubes, without and with full black, mixed by how much black there is."""
+    """CMYK to RGB: a cube for each level of black, mixed by how much black there is."""
     colored = Picture.merge("RGB", list(bands[:3]))
-    cubes = []
-    for black in (0, 1):
-        table = [
-            tuple(channel / 255 for channel in INKS[cyan, magenta, yellow, black])
-            for yellow in (0, 1)
-            for magenta in (0, 1)
-            for cyan in (0, 1)
-        ]
-        cubes.append(colored.filter(ImageFilter.Color3DLUT(2, table)))
-    return Picture.composite(cubes[1], cubes[0], bands[3])
+    table = ink_table()
+    shown: Picture.Image | None = None
+    for black in range(LEVELS):
+        cube = [table[c, m, y, black] for y in range(LEVELS) for m in range(LEVELS) for c in range(LEVELS)]
+        layer = colored.filter(ImageFilter.Color3DLUT(LEVELS, cube))
+        if shown is None:
+            shown = layer
+            continue
+        first, step = 255 * (black - 1) / (LEVELS - 1), 255 / (LEVELS - 1)
+        share = [min(max(round((value - first) / step * 255), 0), 255) for value in range(256)]
+        shown = Picture.composite(layer, shown, bands[3].point(share))
+    assert shown is not None
+    return shown
 
 
 def _cmyk_jpeg(source: pikepdf.Object, decode: tuple[float, ...] | None) -> Picture.Image:

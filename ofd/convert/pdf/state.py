@@ -122,9 +122,13 @@ class Sink:
         self.area = area
         self._origin = origin
         self._items: list[tuple[Clipping, Item]] = []
+        self._unseen: list[TextItem] = []
 
     def add(self, item: Item, state: State) -> None:
         """Paint an item under the clips and the blend mode of a state."""
+        if isinstance(item, TextItem) and item.fill is None and item.stroke is None:
+            self._unseen.append(item)
+            return
         if state.clipping.is_empty:
             return
         if state.blend is not BlendMode.NORMAL:
@@ -132,12 +136,16 @@ class Sink:
         self._items.append((state.clipping, item))
 
     def items(self) -> tuple[Item, ...]:
-        """All items, grouped by their clips."""
-        return tuple(self._grouped())
+        """All items, grouped by their clips. Text that does not show comes first.
+
+        Scanned pages have such text to be searched; below the scan it is hidden even by readers that paint all text.
+        """
+        return (*self._unseen, *self._grouped())
 
     def texts(self) -> Iterator[TextItem]:
         """The texts alone, also those inside groups."""
-        return _texts([item for _, item in self._items])
+        yield from self._unseen
+        yield from _texts([item for _, item in self._items])
 
     def _grouped(self) -> Iterator[Item]:
         held: list[Item] = []
