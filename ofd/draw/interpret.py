@@ -99,6 +99,10 @@ class _Painter:
         """ID of the document's DefaultCS."""
         return self._document.default_color_space
 
+    def read(self, name: str) -> bytes:
+        """The content of an entry."""
+        return self._document.files.read(name)
+
     def page(self, page: Page, user: Page, kind: OriginKind) -> list[Item]:
         """The layers of a page or template."""
         lookup = self._document.lookup(*dict.fromkeys((page, user)))

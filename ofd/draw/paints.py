@@ -1,12 +1,13 @@
 """From the colours of the model to paints: colour spaces, palettes, gradients, meshes and patterns.
 
-GB/T 33190-2016 §8.3. CMYK is turned into RGB as readers in the field do, without a profile.
+GB/T 33190-2016 §8.3. CMYK is turned into RGB as readers in the field do, unless its colour space has a profile.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from ofd.draw.profiles import by_profile
 from ofd.draw.scene import (
     AxialPaint,
     Color,
@@ -26,6 +27,7 @@ from ofd.geometry import IDENTITY, Point
 from ofd.model import colors
 from ofd.model.lookup import Lookup
 from ofd.model.objects import PageObject
+from trustcore.errors import TrustError
 
 __all__ = ["BLACK", "PaintMixer", "choose", "with_alpha"]
 
@@ -63,17 +65,21 @@ def with_alpha(paint: Paint, alpha: float) -> Paint | None:
 class PaintMixer:
     """Makes paints with the resources of a page or template."""
 
-    def __init__(self, *, lookup: Lookup, default_space: str | None, draw: Draw, warn: Warn) -> None:
+    def __init__(
+        self, *, lookup: Lookup, default_space: str | None, read: Callable[[str], bytes], draw: Draw, warn: Warn
+    ) -> None:
         """Mix with these.
 
         Args:
             lookup: where colour spaces are found.
             default_space: ID of the document's DefaultCS.
+            read: gives the content of an entry.
             draw: draws the cells of patterns.
             warn: takes a sentence for what cannot be painted as written.
         """
         self._lookup = lookup
         self._default_space = default_space
+        self._read = read
         self._draw = draw
         self._warn = warn
         self.used: list[str] = []
@@ -111,6 +117,10 @@ class PaintMixer:
             self._warn("A colour has another number of components than its colour space.")
             kind = _SPACES.get(len(value)) or ("CMYK" if len(value) > 4 else "GRAY")
         parts = [min(max(item / largest, 0), 1) for item in value]
+        if space is not None and space.profile and kind == space.type:
+            found = self._by_profile(space.profile, kind, parts)
+            if found is not None:
+                return Color.of(*found, alpha)
         if kind == "GRAY":
             return Color.of(parts[0], parts[0], parts[0], alpha)
         if kind == "RGB":
@@ -127,6 +137,15 @@ class PaintMixer:
             count = len(color.value or ())
             return colors.ColorSpace(id=color.color_space, type=_SPACES.get(count, "RGB"))
         return space
+
+    def _by_profile(self, name: str, kind: str, parts: Sequence[float]) -> tuple[float, float, float] | None:
+        try:
+            found = by_profile(self._read(name), kind, parts)
+        except TrustError:
+            found = None
+        if found is None:
+            self._warn(f"The colour profile {name} cannot be used.")
+        return found
 
     def _stops(self, segments: Sequence[colors.Segment], alpha: float) -> tuple[Stop, ...]:
         last = max(len(segments) - 1, 1)

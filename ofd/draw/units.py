@@ -62,6 +62,9 @@ class Host(Protocol):
     def default_space(self) -> str | None:
         """ID of the document's DefaultCS."""
 
+    def read(self, name: str) -> bytes:
+        """The content of an entry."""
+
     def warn(self, sentence: str) -> None:
         """Note what cannot be drawn as written."""
 
@@ -111,6 +114,7 @@ class Unit:
         mixer = PaintMixer(
             lookup=self.place.lookup,
             default_space=self._painter.default_space,
+            read=self._painter.read,
             draw=lambda objects, _: self._painter.cell(objects, self.place),
             warn=self._painter.warn,
         )

@@ -94,12 +94,13 @@ class Pages(Sequence[Page]):
 class Document:
     """One document of a package (DocBody). Safe to share between threads."""
 
-    def __init__(self, files: Files, *, body: int = 0) -> None:
+    def __init__(self, files: Files, *, body: int = 0, part: str | None = None) -> None:
         """Read OFD.xml and Document.xml.
 
         Args:
             files: what to read from.
             body: which document, from 0; packages have one as a rule.
+            part: entry name of another Document.xml of it, such as a version has.
 
         Raises:
             NotFoundError: ``ofd.package.entry-missing`` without OFD.xml; ``ofd.model.no-document``.
@@ -118,7 +119,7 @@ class Document:
         self.body: Body = self.root.bodies[body]
         if self.body.document is None:
             raise NotFoundError("The document is not in the package.", code="ofd.model.no-document", body=body)
-        self.part: str = self.body.document
+        self.part: str = part or self.body.document
         """Entry name of Document.xml."""
         self._read_document(Part(self.part, self._warnings))
 
@@ -287,6 +288,17 @@ class Document:
         if name is None:
             return None
         return self._read(name, "DocVersion", lambda part, root: read_version(part, root, self._locator(part)), None)
+
+    def at_version(self, version: Version) -> "Document | None":
+        """The document as it was in a version; nothing when the version names no Document.xml that is there.
+
+        Raises:
+            TrustError: as the constructor.
+        """
+        content = self.version_content(version)
+        if content is None or content.document is None:
+            return None
+        return Document(self.files, body=self.root.bodies.index(self.body), part=content.document)
 
     def _resolve_font(self, font: Font, library: FontLibrary, *, bold: bool, italic: bool) -> ResolvedFont:
         data = None

@@ -1,5 +1,6 @@
 """Pages and templates (GB/T 33190-2016 §7.6, §7.7)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ofd.geometry import Box
@@ -107,15 +108,20 @@ def read_page(part: Part, root: Element, *, page_id: str, index: int, resources:
             for node in part.children(root, "Template")
         ),
         resources=resources,
-        layers=tuple(
-            Layer(
-                id=part.string(node, "ID") or "",
-                type=part.string(node, "Type") or "Body",
-                draw_param=part.string(node, "DrawParam"),
-                objects=read_objects(part, node),
-            )
-            for content in part.children(root, "Content")
-            for node in part.children(content, "Layer")
-        ),
+        layers=tuple(layer for content in part.children(root, "Content") for layer in _read_layers(part, content)),
         actions=read_actions(part, root),
     )
+
+
+def _read_layers(part: Part, content: Element) -> Iterator[Layer]:
+    loose = read_objects(part, content)
+    if loose:
+        part.warn("ofd.model.no-layer", "对象不在图层中", "Objects stand in no layer")
+        yield Layer(objects=loose)
+    for node in part.children(content, "Layer"):
+        yield Layer(
+            id=part.string(node, "ID") or "",
+            type=part.string(node, "Type") or "Body",
+            draw_param=part.string(node, "DrawParam"),
+            objects=read_objects(part, node),
+        )

@@ -9,6 +9,7 @@ from ofd.xmlio import Element
 __all__ = ["expand_deltas", "read_codes"]
 
 _ESCAPE = re.compile(r"\\([0-9A-Fa-f]{4})")
+_INDENTED = re.compile(r"[ \t]*\r?\n[ \t]*")
 _LARGEST_GLYPH = 0xFFFF
 _FIRST_PRINTABLE = 0x20
 
@@ -63,9 +64,13 @@ def _read_code(part: Part, node: Element, runs: tuple[GlyphRun, ...]) -> TextCod
         None if not (value := node.get(name) or "").strip() else expand_deltas(part, value, name, max(units - 1, 0))
         for name in ("DeltaX", "DeltaY")
     ]
+    counts = {len(found) for found in deltas if found is not None}
     text = raw
-    if "\\" in raw:
-        text = _without_escapes(raw, {len(found) for found in deltas if found is not None})
+    if "\n" in raw and len(raw) - 1 not in counts:
+        # Written by a program that indents XML: the break is no character of the text.
+        text = _INDENTED.sub("", raw)
+    if "\\" in text:
+        text = _without_escapes(text, counts)
     return TextCode(
         text=text,
         x=part.number(node, "X"),

@@ -4,6 +4,7 @@ import struct
 import zlib
 
 import pytest
+from PIL import ImageCms
 
 from ofd.draw.interpret import page_scene
 from ofd.draw.scene import (
@@ -223,6 +224,26 @@ def test_the_documents_own_colour_space_is_used_where_none_is_named() -> None:
     )
     assert only(scene).fill == SolidPaint(color=(1, 1, 1, 1))  # type: ignore[arg-type]
     assert not scene.warnings
+
+
+def test_a_colour_space_with_a_profile_is_taken_by_it() -> None:
+    def color(profile: bytes) -> tuple[SolidPaint, Scene]:
+        scene = draw(
+            figure('Stroke="false" Fill="true"', '<FillColor ColorSpace="1" Value="200 100 50"/>'),
+            public='<ColorSpaces><ColorSpace ID="1" Type="RGB" Profile="p.icc"/></ColorSpaces>',
+            files={"Doc_0/Res/p.icc": profile},
+        )
+        paint = only(scene).fill
+        assert isinstance(paint, SolidPaint)
+        return paint, scene
+
+    same, scene = color(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    assert same.color == pytest.approx((200 / 255, 100 / 255, 50 / 255, 1), abs=0.01)
+    assert scene.items[0].origin.used == ("Doc_0/PublicRes.xml", "Doc_0/Res/p.icc")
+    assert not scene.warnings
+    broken, scene = color(b"no profile")
+    assert broken.color == pytest.approx((200 / 255, 100 / 255, 50 / 255, 1))
+    assert scene.warnings
 
 
 def fill(inside: str, attributes: str = "") -> object:

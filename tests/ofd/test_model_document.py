@@ -13,6 +13,7 @@ from ofd.model.actions import (
     UriAction,
 )
 from ofd.model.document import Document
+from ofd.model.files import StrictFiles
 from ofd.model.objects import PathObject
 from ofd.package.reader import Package, write_package
 from trustcore.errors import MalformedError, NotFoundError, TrustError
@@ -203,6 +204,9 @@ def test_what_is_linked_is_read_when_asked_for() -> None:
     assert content is not None
     assert (content.name, content.document) == ("first", "Doc_0/Document.xml")
     assert dict(content.files) == {"1": "Doc_0/Document.xml"}
+    earlier = document.at_version(version)
+    assert earlier is not None
+    assert len(earlier.pages) == 1
     assert not document.warnings
 
 
@@ -367,3 +371,22 @@ def test_warnings_are_told_once_and_not_without_end() -> None:
     different = open_made(HandMade(pages=("".join(f'<PathObject LineWidth="x{n}"/>' for n in range(2000)),)))
     different.page(0)
     assert len(different.warnings) == 1000
+
+
+def test_only_the_parts_of_the_pages_asked_for_are_read() -> None:
+    class Told(StrictFiles):
+        def read(self, name: str) -> bytes:
+            told.append(name)
+            return super().read(name)
+
+    told: list[str] = []
+    made = HandMade(pages=("",) * 50)
+    document = Document(Told(Package(made.to_bytes())))
+    assert told == ["OFD.xml", "Doc_0/Document.xml"]
+    document.page(7)
+    document.page(7)
+    assert told[2:] == ["Doc_0/Pages/Page_7/Content.xml"]
+    for _ in document.pages:
+        pass
+    document.page(7)
+    assert told.count("Doc_0/Pages/Page_7/Content.xml") == 3

@@ -183,3 +183,19 @@ def test_numbers_that_are_none_are_absent(value: str) -> None:
     (item,) = read(f'<PathObject LineWidth="{value}"/>')
     assert isinstance(item, PathObject)
     assert item.line_width is None
+
+
+@pytest.mark.parametrize(
+    ("text", "deltas", "expected"),
+    [("\n    ab\n  ", "1", "ab"), ("a\nb", "1 1", "a\nb"), ("a\n  b", "1", "ab"), (" a b ", "", " a b ")],
+)
+def test_line_breaks_of_indented_xml_are_no_characters(text: str, deltas: str, expected: str) -> None:
+    (item,) = read(f'<TextObject Font="3" Size="3"><TextCode DeltaX="{deltas}">{text}</TextCode></TextObject>')
+    assert isinstance(item, TextObject)
+    assert item.text == expected
+
+
+def test_objects_outside_of_layers_are_read_with_a_warning() -> None:
+    document = Document.open(HandMade(pages=('<Content><PathObject ID="7"/><Layer ID="1"/></Content>',)).to_bytes())
+    assert [len(layer.objects) for layer in document.page(0).layers] == [1, 0]
+    assert "ofd.model.no-layer" in codes_of(document)
