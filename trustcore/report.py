@@ -112,16 +112,10 @@ class ReportBuilder:
         <Verdict.VALID: 'valid'>
     """
 
-    def __init__(self, subject: str, *, evidence: Mapping[str, str] | None = None) -> None:
-        """Start a report.
-
-        Args:
-            subject: what is verified.
-            evidence: added to that of every step, where a step has none of the same name.
-        """
+    def __init__(self, subject: str) -> None:
         self._subject = subject
-        self._shared = dict(evidence or {})
         self._steps: list[Step] = []
+        self._shared: dict[int, Mapping[str, str]] = {}
         self.facts: dict[str, str] = {}
 
     def add(
@@ -141,26 +135,39 @@ class ReportBuilder:
         self.add(Status.PASSED if ok else Status.FAILED, code, zh=zh, en=en, clause=clause, evidence=evidence)
         return ok
 
-    def extend(self, steps: Iterable[Step]) -> None:
-        """Append steps made elsewhere; the report numbers them anew."""
+    def extend(self, steps: Iterable[Step], *, evidence: Mapping[str, str] | None = None) -> None:
+        """Append steps made elsewhere; the report numbers them anew.
+
+        Args:
+            steps: in order, whatever their numbers.
+            evidence: added to that of each of them, where it has none of the same name.
+        """
+        start = len(self._steps)
         self._steps.extend(steps)
+        if evidence:
+            self._shared.update(dict.fromkeys(range(start, len(self._steps)), evidence))
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps so far, not numbered: to be appended to another report."""
+        return tuple(self._steps)
 
     def build(self) -> Report:
         """The report of all steps so far."""
-        numbered = tuple(
-            step if step.number == number and not self._shared else self._numbered(step, number)
-            for number, step in enumerate(self._steps, start=1)
+        steps = tuple(
+            step if step.number == index + 1 and index not in self._shared else self._numbered(step, index)
+            for index, step in enumerate(self._steps)
         )
-        return Report(subject=self._subject, steps=numbered, facts=dict(self.facts))
+        return Report(subject=self._subject, steps=steps, facts=dict(self.facts))
 
-    def _numbered(self, step: Step, number: int) -> Step:
-        evidence = {**self._shared, **step.evidence} if self._shared else step.evidence
+    def _numbered(self, step: Step, index: int) -> Step:
+        shared = self._shared.get(index)
         return Step(
-            number=number,
+            number=index + 1,
             code=step.code,
             status=step.status,
             zh=step.zh,
             en=step.en,
             clause=step.clause,
-            evidence=evidence,
+            evidence={**shared, **step.evidence} if shared else step.evidence,
         )

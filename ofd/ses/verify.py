@@ -63,7 +63,7 @@ def verify_seal(
             clause="GB/T 38540-2020 §6.3",
             evidence={**facts, "error": error.code},
         )
-        return report.build().steps
+        return report.steps
     # (1) the maker's signature
     signed = is_signed_by(maker, seal.signature_algorithm_oid, seal.signed_der, seal.signature)
     report.check(
@@ -104,7 +104,7 @@ def verify_seal(
         report.extend(steps)
         if stamped_at is not None:
             _check_stamp_order(report, seal, stamped_at, prefix)
-    return report.build().steps
+    return report.steps
 
 
 def is_signed_by(certificate: Certificate, algorithm_oid: str, message: bytes, signature: bytes) -> bool:

@@ -13,7 +13,7 @@ from ofd.structure import DocumentBody
 from ofd.verify.policy import VerificationPolicy
 from ofd.xmlio import Element
 from trustcore.errors import TrustError
-from trustcore.report import Report, ReportBuilder, Status
+from trustcore.report import ReportBuilder, Status, Step
 from trustcore.x509.certificate import Certificate
 
 __all__ = ["Case", "Evidence", "Proof", "SignatureForm", "SignatureOutcome", "add_error"]
@@ -92,8 +92,8 @@ class SignatureOutcome:
     own: frozenset[str] = frozenset()
     """Signature.xml, SignedValue.dat, Seal.esl and archived validation data."""
     facts: Mapping[str, str] = field(default_factory=dict)
-    report: Report
-    """The steps (4) to (14) of this signature alone."""
+    steps: tuple[Step, ...]
+    """(4) to (14) of this signature alone, not numbered."""
     proof: Proof | None = None
     """Of an archive time stamp."""
 

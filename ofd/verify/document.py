@@ -141,7 +141,7 @@ class _Examination:
             return
         self.outcomes = self._verify_signatures(package, signatures)  # (4) to (14)
         for number, outcome in enumerate(self.outcomes, start=1):
-            self.report.extend(outcome.report.steps)
+            self.report.extend(outcome.steps, evidence={"signature": outcome.id})
             prefix = "" if number == 1 else f"{number}."
             self.report.facts.update({prefix + name: value for name, value in outcome.facts.items()})
         _check_forms(self.outcomes, self.policy, self.report)

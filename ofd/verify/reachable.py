@@ -166,8 +166,10 @@ def _file_links(kind: Kind, *names: str) -> Callable[[Element, str], _Links]:
 
 
 def _texts(node: Element, holder: str, *wanted: _Link) -> _Links:
-    for name, kind in wanted:
-        for item in xmlio.children(node, name):
+    kinds = dict(wanted)
+    for item in node.iterchildren("*"):
+        kind = kinds.get(xmlio.local_name(item))
+        if kind is not None:
             yield resolve(xmlio.text(item), holder=holder), kind
 
 

@@ -52,7 +52,7 @@ def verify_signature(
         proofs: the archive time stamps that were found right so far; those that cover this signature count.
         progress: told protected files.
     """
-    report = ReportBuilder("ofd", evidence={"signature": listed.id})
+    report = ReportBuilder("ofd")
     if listed.type not in {"Seal", "Sign"}:
         report.add(
             Status.FAILED,
@@ -123,7 +123,7 @@ def _verify_case(case: Case, value: SealedValue | SignedValue | ArchiveValue) ->
         check_method=case.description.check_method,
         own=frozenset(own),
         facts=facts if sound else {},
-        report=case.report.build(),
+        steps=case.report.steps,
         proof=proof,
     )
 
@@ -145,7 +145,7 @@ def _unreadable(package: Package, listed: ListedSignature, report: ReportBuilder
     """A signature that could not be read, and its files as far as they can be told."""
     folder = listed.name[: listed.name.rfind("/") + 1]
     own = frozenset(name for name in package.names if folder and name.startswith(folder))
-    return SignatureOutcome(id=listed.id, form=SignatureForm.UNKNOWN, own=own, report=report.build())
+    return SignatureOutcome(id=listed.id, form=SignatureForm.UNKNOWN, own=own, steps=report.steps)
 
 
 def _check_references(case: Case) -> ReferenceCheck:

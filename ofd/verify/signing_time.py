@@ -131,7 +131,7 @@ def judge_claim(
                 evidence={step.code: step.en for step in chain.steps if step.status is Status.FAILED}
                 | {"judged_at": judged_at.isoformat()},
             )
-    return SigningTime(at=at.astimezone(UTC), proven=proven is not None), report.build().steps
+    return SigningTime(at=at.astimezone(UTC), proven=proven is not None), report.steps
 
 
 def note_expiry(report: ReportBuilder, token: bytes, at: datetime, *, code: str) -> None:
