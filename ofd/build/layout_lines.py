@@ -16,10 +16,12 @@ from ofd.model.actions import Act
 
 __all__ = ["Character", "Line", "Span", "break_lines", "characters"]
 
-NOT_FIRST = frozenset("!%),.:;?]}¢°·'\"†‡›℃∶、。々〃〉》」』】〕〗〞﹚﹜！＂％＇），．：；？］｝～”’…—–‐")
+NOT_FIRST = frozenset("!%),.:;?]}¢°·'\"†‡›℃∶、。々〃〉》」』】〕〗〞﹚﹜！＂％＇），．：；？］｝～”’–‐")
 """Marks that may not begin a line."""
 NOT_LAST = frozenset("$([{£¥‹〈《「『【〔〖〝﹙﹛＄（［｛￡￥“‘#＃@")
 """Marks that may not end a line."""
+_EITHER_SIDE = frozenset("'\"")
+"""Marks that open behind a blank and close elsewhere."""
 _TOGETHER = frozenset("—…⋯")
 """Of these, two equal ones are one mark."""
 _BREAK_AFTER = frozenset("-‐–/")
@@ -167,7 +169,8 @@ def _may_break(part: Sequence[Character], at: int) -> bool:
     if after.is_blank or before.text in _NO_BREAK or after.text in _NO_BREAK:
         return False
     if before.is_blank:
-        return True
+        solid = next((part[index].text for index in range(at - 1, -1, -1) if not part[index].is_blank), "")
+        return solid not in NOT_LAST and (after.text not in NOT_FIRST or after.text in _EITHER_SIDE)
     if after.text in NOT_FIRST or before.text in NOT_LAST:
         return False
     if before.text == after.text and before.text in _TOGETHER:
