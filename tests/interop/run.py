@@ -13,6 +13,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # the samples of the tests
 
 import judge_bouncycastle
+import judge_drawing
 import judge_dss
 import judge_gateway
 import judge_gmssl
@@ -41,6 +42,7 @@ JUDGES: tuple[tuple[str, Judge], ...] = (
     ("pdfsig", judge_pdf.judge_pdfsig),
     ("pyHanko", judge_pdf.judge_pyhanko),
     ("EU DSS", judge_dss.judge),
+    ("ofdrw and poppler, drawing", judge_drawing.judge),
     ("zbar", judge_zbar.judge),
     ("OCSP and TSP", judge_protocols.judge),
     ("openid-client", judge_openid.judge),
