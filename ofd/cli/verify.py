@@ -114,7 +114,7 @@ def add_to(app: typer.Typer, clock: Callable[[], datetime]) -> None:
             signers=signer or [],
             seal_required=require_seal,
         )
-        with closing(_opened(file)) as source, shown_progress("验证 Verifying") as progress:
+        with closing(_opened(file)) as source, refusals(file), shown_progress("验证 Verifying") as progress:
             verification = examine(source, policy, progress=progress)
             differing = _differing(verification) if compare else ()
             if pictures is not None:

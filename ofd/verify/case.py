@@ -19,6 +19,8 @@ from trustcore.x509.certificate import Certificate
 __all__ = ["Case", "Evidence", "Proof", "SignatureForm", "SignatureOutcome", "add_error"]
 
 _T = TypeVar("_T")
+_MOST_EVIDENCE = 512
+"""Certificates, lists or responses together: many signatures that each carry many could keep a verifier busy."""
 _NOT_JUDGED = frozenset({"ofd.ses.version"})
 """Codes of errors that say the product does not know a form, not that the form is wrong."""
 
@@ -45,7 +47,7 @@ class Evidence:
     ocsp_responses: tuple[bytes, ...] = ()
 
     def joined(self, other: "Evidence") -> "Evidence":
-        """Both together, each thing once."""
+        """Both together, each thing once, and no more than a verifier looks at: what comes first counts."""
         return Evidence(
             intermediates=_once(self.intermediates, other.intermediates),
             crls=_once(self.crls, other.crls),
@@ -56,7 +58,7 @@ class Evidence:
 def _once(first: tuple[_T, ...], second: tuple[_T, ...]) -> tuple[_T, ...]:
     if not first or not second:
         return first or second
-    return tuple(dict.fromkeys((*first, *second)))
+    return tuple(dict.fromkeys((*first, *second)))[:_MOST_EVIDENCE]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import pytest
 
 from ofd.package.reader import write_package
 from ofd.sign.archive import ValidationData, prepare_archive
-from ofd.verify.case import SignatureForm
+from ofd.verify.case import Evidence, SignatureForm
 from ofd.verify.document import examine, verify
 from ofd.verify.policy import VerificationPolicy
 from trustcore.crypto import sm2
@@ -307,3 +307,12 @@ def test_a_signature_that_builds_on_none_cannot_be_told(lasting: Pki, document: 
     data = sign_anyhow(first, archive_value(lasting.tsa, at=LATE), kind="Sign", attributes=' Relative="s999"')
     report = verify(data, policy_of(lasting, MUCH_LATER, *later_crls(lasting)))
     assert codes(report, Status.INDETERMINATE) == {"ofd.signature.relative"}
+
+
+def test_evidence_is_bounded_however_many_signatures_carry_some() -> None:
+    many = Evidence(crls=tuple(b"%d" % number for number in range(400)))
+    more = Evidence(crls=tuple(b"x%d" % number for number in range(400)))
+    joined = many.joined(more).joined(many)
+    assert len(joined.crls) == 512
+    assert joined.crls[:400] == many.crls
+    assert many.joined(many).crls == many.crls
