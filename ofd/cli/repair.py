@@ -23,24 +23,39 @@ __all__ = ["add_to"]
 _File = Annotated[Path, typer.Argument(metavar="FILE", help="OFD 文件 / the document")]
 _Out = Annotated[Path, typer.Option("--out", "-o", help="输出文件 / file to write")]
 _Archive = Annotated[bool, typer.Option("--archive", help="转换为归档格式 OFD-A / turn into the archive profile OFD-A")]
+_Seals = Annotated[
+    bool, typer.Option("--annotate-seals", help="归档已签章的文件:印章转为注释 / seals become annotations")
+]
 _MovedOut = Annotated[
     Path | None, typer.Option("--moved-out", metavar="FOLDER", help="存放移出的附件等 / where to put what is taken out")
 ]
 _Json = Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")]
 
 
-def add_to(app: typer.Typer, clock: Callable[[], datetime]) -> None:  # noqa: ARG001 - every command takes a clock
-    """Add the command."""
+def add_to(app: typer.Typer, clock: Callable[[], datetime]) -> None:
+    """Add the command.
+
+    Args:
+        app: the commands on OFD files.
+        clock: answers with the time, aware.
+    """
 
     @app.command("repair")
-    def repair_command(
-        file: _File, out: _Out, archive: _Archive = False, moved_out: _MovedOut = None, as_json: _Json = False
+    def repair_command(  # noqa: PLR0917 - one parameter for each option
+        file: _File,
+        out: _Out,
+        archive: _Archive = False,
+        annotate_seals: _Seals = False,
+        moved_out: _MovedOut = None,
+        as_json: _Json = False,
     ) -> None:
         """修复未签名的文件,页面不变 / mend an unsigned document, pages stay: exit 0 clean, 1 findings are left."""
+        if annotate_seals and not archive:
+            raise usage_error("--annotate-seals 只与 --archive 同用 / --annotate-seals goes with --archive only")
         with refusals(file):
             data = read_input(file)
             if archive:
-                archived = to_archive(data)
+                archived = to_archive(data, annotate_seals=clock().date() if annotate_seals else None)
                 result, done, left, files = archived.data, archived.done, archived.left, archived.moved_out
             else:
                 mended = repair(data)

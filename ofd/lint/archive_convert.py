@@ -7,6 +7,7 @@ become PNG. What is taken out of the document is handed back beside it.
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 import uharfbuzz as hb
 from PIL import Image
@@ -17,12 +18,13 @@ from ofd.fonts.library import FontLibrary, installed_fonts
 from ofd.lint import archive_edit as edit
 from ofd.lint import rules_archive as rules
 from ofd.lint.archive import ALLOWED_PICTURES, check_archive
+from ofd.lint.archive_seals import Unsigned, seals_as_annotations
 from ofd.lint.content import ContentChecks, FontUse
 from ofd.lint.finding import Findings, LintReport, Rule
 from ofd.lint.inspection import Inspection, inspect, line_of
 from ofd.lint.part_repair import Repair
 from ofd.lint.pictures import picture_format
-from ofd.lint.repair import repair
+from ofd.lint.repair import is_signed, repair
 from ofd.lint.walk import name_of
 from ofd.model.document import Document
 from ofd.package.lenient import LenientPackage
@@ -57,15 +59,17 @@ class Archived:
     left: LintReport
     """What is still against the profile."""
     moved_out: Mapping[str, bytes] = field(default_factory=dict)
-    """Files that are no longer in the document: attachments, sound, film, versions; by entry name."""
+    """Files that are no longer in the document: attachments, sound, film, versions, signatures; by entry name."""
 
 
-def to_archive(data: bytes, *, fonts: FontLibrary | None = None) -> Archived:
+def to_archive(data: bytes, *, fonts: FontLibrary | None = None, annotate_seals: date | None = None) -> Archived:
     """The document as OFD-A.
 
     Args:
-        data: the document, not signed: whoever archives signed documents keeps them as they are beside this.
+        data: the document.
         fonts: to embed and draw with; those of this machine by default.
+        annotate_seals: take signed documents too, seals becoming annotations of this date: see
+            :mod:`ofd.lint.archive_seals`. Without it they are refused.
 
     Raises:
         ConflictError: ``ofd.repair.signed``.
@@ -74,7 +78,10 @@ def to_archive(data: bytes, *, fonts: FontLibrary | None = None) -> Archived:
         InternalError: ``ofd.archive.changed``: a page would look different. Nothing is returned then.
     """
     fonts = fonts or installed_fonts()
-    repaired = repair(data, fonts=fonts)
+    unsigned = Unsigned(data=data, done=(), taken_out={})
+    if annotate_seals is not None and is_signed(LenientPackage(data)):
+        unsigned = seals_as_annotations(data, fonts=fonts, today=annotate_seals)
+    repaired = repair(unsigned.data, fonts=fonts)
     package = LenientPackage(repaired.data)
     if _count_bodies(package) > 1:
         raise RejectedError("The file holds several documents.", code="ofd.archive.several-documents")
@@ -86,7 +93,12 @@ def to_archive(data: bytes, *, fonts: FontLibrary | None = None) -> Archived:
     work.convert_pictures()
     result, moved_out = work.finish()
     _check_looks(data, result, fonts)
-    return Archived(data=result, done=(*repaired.done, *work.done), left=check_archive(result), moved_out=moved_out)
+    return Archived(
+        data=result,
+        done=(*unsigned.done, *repaired.done, *work.done),
+        left=check_archive(result),
+        moved_out={**unsigned.taken_out, **moved_out},
+    )
 
 
 class _Work:

@@ -1,7 +1,9 @@
 """OFD-A: what the archive profile forbids is found, and a conversion takes it out without changing a page."""
 
+import base64
 import io
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 from PIL import Image
@@ -11,10 +13,13 @@ from ofd.lint.archive import check_archive
 from ofd.lint.archive_convert import Archived, to_archive
 from ofd.lint.catalogue import RULES
 from ofd.lint.run import lint
+from ofd.model.document import Document
 from ofd.package.reader import write_package
+from ofd.sign.seal import Protection
+from trustcore.crypto.digests import sm3
 from trustcore.errors import ConflictError, RejectedError
 
-from support.ofd_samples import sample_document, sealed_sample, unpack
+from support.ofd_samples import Pki, sample_document, seal_document, sealed_sample, unpack
 
 DOCUMENT = "Doc_0/Document.xml"
 PAGE = "Doc_0/Pages/Page_1/Content.xml"
@@ -187,6 +192,30 @@ def test_signed_documents_are_not_converted() -> None:
     with pytest.raises(ConflictError) as caught:
         to_archive(sealed_sample())
     assert caught.value.code == "ofd.repair.signed"
+
+
+def test_seals_become_annotations_that_look_the_same(pki: Pki) -> None:
+    first = seal_document(pki, sample_document(), protection=Protection.CONTINUE)
+    data = seal_document(pki, first, protection=Protection.CONTINUE)
+    result = to_archive(data, annotate_seals=date(2030, 2, 1))
+    assert compare(data, result.data).looks_same
+    assert not lint(result.data).is_signed
+    assert lint(result.data).is_clean
+    assert result.left.is_clean
+    assert set(result.moved_out) == {name for name in unpack(data) if name.startswith("Doc_0/Signs/")}
+    with Document.open(result.data) as document:
+        annotations = document.annotations(0)
+    assert [item.type for item in annotations] == ["Stamp", "Stamp"]
+    facts = annotations[0].parameters
+    value = result.moved_out["Doc_0/Signs/Sign_0/SignedValue.dat"]
+    assert facts["SignedValueDigest"] == f"SM3:{sm3(value).hex()}"
+    assert (facts["Signer"], facts["SealName"]) == ("Department", "某市市场监督管理局")
+    assert base64.b64decode(facts["SignerCertificate"]) == pki.signer.certificate.der
+
+
+def test_a_document_without_signatures_is_archived_as_ever() -> None:
+    plain = to_archive(sample_document())
+    assert to_archive(sample_document(), annotate_seals=date(2030, 2, 1)).data == plain.data
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x05\x06" + bytes(18), b"%PDF"])

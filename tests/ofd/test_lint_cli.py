@@ -115,6 +115,12 @@ def test_repair_refuses_a_sealed_document(tmp_path: Path, sealed: bytes) -> None
     assert result.exit_code == 1
     assert "ofd.repair.signed" in result.output
     assert not out.exists()
+    assert run("repair", source, "--out", out, "--annotate-seals").exit_code == 64
+    beside = tmp_path / "beside"
+    options = ("--archive", "--annotate-seals", "--moved-out", beside)
+    assert run("repair", source, "--out", out, *options).exit_code == 0
+    assert (beside / "Doc_0/Signs/Sign_0/SignedValue.dat").exists()
+    assert run("lint", "--profile", "ofd-a", out).exit_code == 0
 
 
 def test_diff_tells_and_draws_what_differs(file: Path, tmp_path: Path) -> None:
