@@ -1,13 +1,20 @@
 """No input raises anything but the product's errors, and none is called valid that is not the original."""
 
+import re
 from collections.abc import Callable
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ofd.cli.info import describe
+from ofd.draw.interpret import page_scene
+from ofd.draw.svg import to_svg
 from ofd.fonts.faces import FontFace
+from ofd.fonts.library import installed_fonts
+from ofd.model.document import Document
 from ofd.package.reader import write_package
 from ofd.ses.structure import Seal, SealSignature
+from ofd.text.extract import page_text
 from ofd.verify.document import verify
 from ofd.xmlio import parse
 from trustcore.errors import TrustError
@@ -21,6 +28,10 @@ VALUE = FILES["Doc_0/Signs/Sign_0/SignedValue.dat"]
 SEAL = FILES["Doc_0/Signs/Sign_0/Seal.esl"]
 XML_NAMES = sorted(name for name in FILES if name.endswith(".xml"))
 POLICY = sample_pki().policy()
+
+VALUES = re.compile(rb'(?<=[">])([^<>"]+)(?=["<])')
+"""Values of attributes, and texts."""
+FONTS = installed_fonts()
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -106,6 +117,33 @@ def test_seals_are_read_or_refused(data: bytes) -> None:
 @given(data=st.one_of(st.binary(max_size=200), mutated(SEALED)))
 def test_packages_are_read_or_refused(data: bytes) -> None:
     assert_area(refusal(lambda: unpack(data)), "ofd.package.")
+
+
+STRANGE = [b"", b" ", b"0", b"-1", b"1e308", b"nan", b"9" * 30, b"g 999999999 1", b"#f", b"../..", b"&#0;", b"\xff"]
+SHOWN = [name for name in XML_NAMES if "/Signs/" not in name and VALUES.search(FILES[name])]
+
+
+@quick
+@given(data=st.data())
+def test_documents_with_strange_values_are_drawn_or_refused(data: st.DataObject) -> None:
+    """Whatever an attribute or a text says: lenient reading, drawing, text and description refuse or go on."""
+    files = dict(FILES)
+    for _ in range(data.draw(st.integers(1, 3))):
+        name = data.draw(st.sampled_from(SHOWN))
+        value = data.draw(st.sampled_from(list(VALUES.finditer(FILES[name]))))
+        strange = data.draw(st.one_of(st.sampled_from(STRANGE), st.binary(max_size=8)))
+        files[name] = FILES[name][: value.start(1)] + strange + FILES[name][value.end(1) :]
+    octets = data.draw(st.sampled_from([b"", b"KG"])) + write_package(files)
+
+    def show() -> None:
+        document = Document.open(octets)
+        for index in range(len(document.pages)):
+            scene = page_scene(document, index, fonts=FONTS)
+            assert to_svg(scene)
+            assert page_text(scene) is not None
+        assert describe(octets)
+
+    assert_area(refusal(show), "ofd.")
 
 
 @quick
