@@ -1,5 +1,6 @@
 """From a scene to its text: the characters that are shown, and the order in which they are read."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import count, pairwise
 from math import frexp, hypot, ldexp
@@ -16,6 +17,9 @@ _TALLEST, _DEEPEST = 1.0, 0.35
 """Em that a character's box reaches at most above and below the baseline: fonts with tall scripts say more."""
 _SAME_PLACE = 0.25
 """Em: the same character nearer than this is painted twice to look bold."""
+_FEWEST_STEPS = 2
+_MOST_STEPS = 0.7
+"""Of the steps from character to character that are equal when a text is set in cells."""
 _CELLS = tuple((dx, dy) for dx in (0, -1, 1) for dy in (0, -1, 1))
 _TURNS = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
 """Where the steps to the right and downward go when a glyph is turned clockwise."""
@@ -55,7 +59,9 @@ def _characters(item: TextItem, run: int) -> Iterator[Character]:
     right_x, right_y = (a * turn[0] + c * turn[1]) * wide, (b * turn[0] + d * turn[1]) * wide
     down_x, down_y = (a * turn[2] + c * turn[3]) * item.size, (b * turn[2] + d * turn[3]) * item.size
     blank = False
-    for glyph, origin, direction in zip(glyphs, origins, directions, strict=True):
+    cell = _cell(origins)
+    last = len(glyphs) - 1
+    for number, (glyph, origin, direction) in enumerate(zip(glyphs, origins, directions, strict=True)):
         if glyph.text.isspace():
             blank = True
             continue
@@ -64,6 +70,8 @@ def _characters(item: TextItem, run: int) -> Iterator[Character]:
         x, y = right_x * advance, right_y * advance
         up, low = min(face.ascent, _TALLEST), min(face.descent, _DEEPEST)
         reach = x * direction.x + y * direction.y
+        if number < last:
+            reach = max(reach, cell)
         # The corners are sums of the step to the right, and one of those upward and downward.
         lift_x, lift_y, drop_x, drop_y = -down_x * up, -down_y * up, down_x * low, down_y * low
         left = origin.x + min(x, 0.0) + min(lift_x, drop_x)
@@ -86,6 +94,15 @@ def _characters(item: TextItem, run: int) -> Iterator[Character]:
 
 def _blank(text: str) -> float:
     return 0.5 * len(text) if text.isascii() else 1.0
+
+
+def _cell(origins: Sequence[Point]) -> float:
+    """How much room each character has in a text that is set in cells of one width; 0 in any other text."""
+    if len(origins) <= _FEWEST_STEPS:
+        return 0
+    steps = Counter(round(hypot(b.x - a.x, b.y - a.y), 2) for a, b in pairwise(origins))
+    step, times = steps.most_common(1)[0]
+    return step if times >= _MOST_STEPS * (len(origins) - 1) else 0
 
 
 def _directions(item: TextItem, origins: Sequence[Point]) -> list[Point]:

@@ -17,6 +17,8 @@ _SAME_LINE = 0.45
 """Em between two baselines that are one line."""
 _WORD_GAP = 0.3
 """Em between two characters that are two words."""
+_LETTER_GAP = 0.15
+"""The same between letters: blanks of justified lines are narrow."""
 _SPACED_GAP = 5
 """The same inside one object, between Chinese characters."""
 _RUN_GAP = 1.6
@@ -217,6 +219,8 @@ def _gap(first: Character, second: Character) -> float:
     """How far apart two characters of a word may be: Chinese text is often spaced out."""
     if second.after_blank:
         return float("-inf")
+    if first.text < _FIRST_HAN and second.text < _FIRST_HAN:
+        return _LETTER_GAP * second.size
     spaced = first.run == second.run and first.text >= _FIRST_HAN and second.text >= _FIRST_HAN
     return (_SPACED_GAP if spaced else _WORD_GAP) * second.size
 
