@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from lxml import etree
+from PIL import ImageCms
 
 from ofd.build.annotations import AnnotationType, Remarks
 from ofd.build.canvas import LayerType
@@ -28,6 +29,7 @@ from trustcore.errors import ConflictError, MalformedError, RejectedError
 
 from support.ofd_samples import sample_png, unpack
 
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 NAMES = {"o": "http://www.ofdspec.org/2016"}
 
 
@@ -77,7 +79,8 @@ def rich(fonts: FontStack, **options: object) -> DocumentBuilder:
         remarks=Remarks(creator="审核人", remark="请核对", parameters={"k": "v"}, printed=False, no_zoom=True),
     )
     note.rectangles([(30, 40, 50, 10)], fill=(255, 255, 0))
-    space = made.color_space(ColorSpaceType.CMYK, palette=[(0, 0, 0, 255), (255, 0, 0, 0)], profile=b"icc")
+    space = made.color_space(ColorSpaceType.CMYK, palette=[(0, 0, 0, 255), (255, 0, 0, 0)])
+    made.color_space(ColorSpaceType.RGB, profile=PROFILE)
     second.path("M 0 0 L 20 0 L 20 20 C", box_mm=(10, 10, 20, 20), fill=SpaceColor(space=space, index=1), stroke=None)
     second.path(
         "M 0 0 L 20 0 L 20 20 C",
