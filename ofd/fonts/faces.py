@@ -61,9 +61,9 @@ class FontFace:
         self._face = hb.Face(blob, index)
         if not self._face.glyph_count or not self._face.upem:
             raise MalformedError("The file is not a font.", code="ofd.font.malformed")
-        if len(self._face.reference_table("glyf").data):
+        if len(self._face.reference_table("glyf")):
             self.outlines = OutlineKind.TRUETYPE
-        elif len(self._face.reference_table("CFF ").data):
+        elif len(self._face.reference_table("CFF ")):
             self.outlines = OutlineKind.CFF
         else:
             raise RejectedError("The font has no TrueType or CFF outlines.", code="ofd.font.no-outlines")
