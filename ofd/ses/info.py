@@ -36,7 +36,7 @@ __all__ = [
 _CERTIFICATES = 1
 _DIGESTS = 2
 _CONTEXT_0 = 0xA0
-_INTEGER = 0x02
+_INTEGER, _OID = 0x02, 0x06
 
 
 class Generation(IntEnum):
@@ -203,7 +203,11 @@ def read_extensions(node: Node | None, variants: list[str], *, tagged: bool) -> 
         return ()
     if (node.tag == _CONTEXT_0) != tagged:
         variants.append("extension-tagging")
-    items = node[0].expect(SEQUENCE).children if node.tag == _CONTEXT_0 else node.children
+    items = node.children
+    if node.tag == _CONTEXT_0 and items and not (items[0].children and items[0][0].tag == _OID):
+        items = node[0].expect(SEQUENCE).children
+    elif node.tag == _CONTEXT_0:
+        variants.append("extension-tagging")  # implicit, or empty
     return tuple(_read_extension(item.expect(SEQUENCE), variants) for item in items)
 
 

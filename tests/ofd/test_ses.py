@@ -126,6 +126,14 @@ def test_extensions_are_read_with_either_tagging() -> None:
     read = Seal.parse(seal(tagged))
     assert (read.info.extensions[0].value, read.variants) == (b"v", ("extension-tagging",))
     tbs = parse(encode_to_be_signed(seal_der=seal(seal_info()), at=SIGNED_AT, data_hash=b"", property_info="p"))
+    for implicit, count in ((encoder.implicit(0, item), 1), (encoder.tlv(0xA0, b""), 0)):
+        odd = encoder.sequence(*(child.raw for child in tbs.children), implicit)
+        value = encode_signature(
+            odd, certificate_der=CERTIFICATE, signature_algorithm_oid=SM2_SM3, signature_der=b"value"
+        )
+        signature = SealSignature.parse(value)
+        assert len(signature.to_be_signed.extensions) == count
+        assert signature.variants == ("extension-tagging",)
     untagged = encoder.sequence(*(child.raw for child in tbs.children), item)
     signature = SealSignature.parse(
         encode_signature(untagged, certificate_der=CERTIFICATE, signature_algorithm_oid=SM2_SM3, signature_der=b"value")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ofd.geometry import Box
@@ -51,6 +51,7 @@ _digests = st.lists(st.builds(CertificateDigest, type=st.just("SM3"), value=_oct
 _later = st.sampled_from((Generation.V4, Generation.V5))
 
 
+@settings(deadline=None)
 @given(
     st.data(), _ascii, _names, _times, _pictures, _extensions, st.sampled_from(Generation),
 )  # fmt: skip
@@ -95,6 +96,7 @@ def test_seals_are_read_as_they_were_written(  # noqa: PLR0917 - what varies
     assert (seal.signature, seal.certificate_der) == (signed["signature_der"], b"\x30\x00")
 
 
+@settings(deadline=None)
 @given(_later, _times, _octets, _ascii, _extensions, st.none() | _octets)
 def test_signatures_are_read_as_they_were_written(  # noqa: PLR0917 - what varies
     generation: Generation, at: datetime, data_hash: bytes, path: str, extensions: list[Extension], token: bytes | None
@@ -113,6 +115,7 @@ def test_signatures_are_read_as_they_were_written(  # noqa: PLR0917 - what varie
     assert (inner.extensions, inner.seal.der) == (tuple(extensions), seal_der)
 
 
+@settings(deadline=None)
 @given(_times, _octets, _ascii, _octets)
 def test_first_signatures_are_read_as_they_were_written(
     at: datetime, data_hash: bytes, path: str, signature: bytes
@@ -127,6 +130,7 @@ def test_first_signatures_are_read_as_they_were_written(
     assert (inner.signed_at, inner.data_hash, inner.property_info) == (at, data_hash, path)
 
 
+@settings(deadline=None)
 @given(_certificates, st.lists(_certificates, max_size=2))
 def test_validation_material_is_read_as_it_was_written(certificates: list[bytes], others: list[list[bytes]]) -> None:
     crls = [crl for group in others for crl in group]
@@ -154,6 +158,7 @@ _file_names = st.text(
 ).filter(lambda name: name not in {".", ".."})
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.builds(Reference, name=_file_names, digest=_octets), max_size=5),
     st.lists(st.builds(StampRecord, id=_ascii, page_id=_ascii, boundary=_ascii, clip=st.none() | _ascii), max_size=3),
@@ -176,6 +181,7 @@ def test_signature_descriptions_are_read_as_they_were_written(
     assert read_signature(write_signature(description), name=name) == description
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(categories=("Cc",), exclude_characters="\t\n\r"), min_size=1, max_size=1))
 def test_names_that_xml_cannot_hold_are_refused(control: str) -> None:
     description = SignatureDescription(
@@ -194,6 +200,7 @@ def test_names_that_xml_cannot_hold_are_refused(control: str) -> None:
         write_signature(description)
 
 
+@settings(deadline=None)
 @given(st.lists(_ascii, min_size=1, max_size=4, unique=True))
 def test_lists_of_signatures_grow_by_one(ids: list[str]) -> None:
     octets = None
@@ -207,6 +214,7 @@ def test_lists_of_signatures_grow_by_one(ids: list[str]) -> None:
     assert [node.text for node in root if node.get("ID") is None] == [str(len(ids))]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(50, 1000), st.floats(50, 1000)), min_size=2, max_size=40),
     st.tuples(st.floats(5, 60), st.floats(5, 60)),
@@ -263,6 +271,7 @@ READERS: dict[str, tuple[Callable[[], bytes], Callable[[bytes], object]]] = {
 
 
 @pytest.mark.parametrize("reader", READERS)
+@settings(deadline=None)
 @given(data=st.data())
 def test_mutated_octets_are_read_or_refused(reader: str, data: st.DataObject) -> None:
     make, read = READERS[reader]
