@@ -24,7 +24,7 @@ class PartChange:
     name: str
     state: PartState
     kinds: tuple[str, ...] = ()
-    """What the file is linked as, such as ``Page`` or ``font``; nothing when nobody links to it."""
+    """What the file is linked as, such as ``page`` or ``font``; nothing when no strict reader finds it."""
     old_size: int | None = None
     new_size: int | None = None
     """Octets."""

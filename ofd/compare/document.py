@@ -8,14 +8,13 @@ from ofd.compare.changes import Comparison, PartChange, PartState, ValueChange
 from ofd.compare.pages import PageSource, compare_pages
 from ofd.compare.picture import difference_picture
 from ofd.fonts.library import FontLibrary, installed_fonts
-from ofd.lint.finding import Findings
-from ofd.lint.inspection import inspect
 from ofd.model.document import Document
 from ofd.package.lenient import LenientPackage
 from ofd.package.reader import Package
 from ofd.progress import Progress, silent
 from ofd.sign.parts import ListedSignature, read_signature, read_signature_list
 from ofd.structure import ROOT, read_bodies
+from ofd.verify.reachable import find_reachable
 from ofd.verify.references import digest_algorithm
 from trustcore.crypto.algorithms import DigestAlgorithm
 from trustcore.errors import NotFoundError
@@ -188,14 +187,17 @@ def _part_changes(old: LenientPackage, new: LenientPackage) -> Iterator[PartChan
         yield PartChange(
             name=name,
             state=PartState.CHANGED if before and after else PartState.REMOVED if before else PartState.ADDED,
-            kinds=tuple(sorted(old_kinds.get(name, set()) | new_kinds.get(name, set()))),
+            kinds=tuple(sorted({kinds[name] for kinds in (old_kinds, new_kinds) if name in kinds})),
             old_size=old.size(name) if before else None,
             new_size=new.size(name) if after else None,
         )
 
 
-def _kinds(package: LenientPackage) -> Mapping[str, set[str]]:
-    return inspect(package, Findings(), {}).reached
+def _kinds(package: LenientPackage) -> Mapping[str, str]:
+    """What each file is for, as far as strict reading finds it."""
+    if package.strict is None:
+        return {}
+    return {name: str(kind) for name, kind in find_reachable(package.strict).parts.items()}
 
 
 def _same(old: LenientPackage, new: LenientPackage, name: str) -> bool:

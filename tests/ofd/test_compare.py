@@ -125,7 +125,7 @@ def test_files_and_metadata_are_compared() -> None:
         "title": ("旧标题", "新标题"),
         "custom.ZZMC": ("旧标题", "新标题"),
     }
-    assert next(part for part in comparison.parts if part.name == "OFD.xml").kinds == ("OFD",)
+    assert next(part for part in comparison.parts if part.name == "OFD.xml").kinds == ("root",)
 
 
 def test_the_picture_shows_what_is_gone_and_what_is_new() -> None:

@@ -1,6 +1,5 @@
 """The commands lint, repair, diff and protect."""
 
-import base64
 import json
 from datetime import datetime
 from pathlib import Path
@@ -51,11 +50,10 @@ def odd(tmp_path: Path) -> Path:
 
 
 def key_file(path: Path, private: bytes) -> Path:
-    """An SM2 key as OpenSSL writes it."""
+    """An SM2 key as ECPrivateKey (RFC 5915)."""
     curve = encoder.explicit(0, encoder.oid("1.2.156.10197.1.301"))
     der = encoder.sequence(encoder.integer(1), encoder.octet_string(private), curve)
-    text = base64.encodebytes(der).decode()
-    path.write_text(f"-----BEGIN EC PRIVATE KEY-----\n{text}-----END EC PRIVATE KEY-----\n")
+    path.write_bytes(der)
     return path
 
 
