@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
+from ofd.build.annotations import AnnotationType, Remarks
 from ofd.build.canvas import Canvas
 from ofd.build.document import DocumentBuilder
 from ofd.convert.pdf.about import read_about
@@ -162,12 +163,21 @@ class _Work:
             )
 
     def _page(self, index: int) -> None:
-        scene = self._document.scene(index)
+        scene = self._document.scene(index, markups=False)
         canvas = self.builder.page(size_mm=_size(scene.area))
         self._canvases.setdefault(index, canvas)
         self._matrices[index] = self._document.page_matrix(index)
         for item in scene.items:
             canvas.draw(item)
+        for markup, box, items in self._document.markups(index):
+            remarks = Remarks(
+                creator=markup.creator or "PDF", subtype=markup.subtype, remark=markup.remark, printed=markup.printed
+            )
+            appearance = self.builder.annotate(
+                canvas, AnnotationType(markup.kind), box_mm=(box.x, box.y, box.width, box.height), remarks=remarks
+            )
+            for item in items:
+                appearance.draw(item)
         self.warnings.extend(PageWarning(page=index + 1, sentence=sentence) for sentence in scene.warnings)
         if self._writer is not None:
             self.builder.flush()

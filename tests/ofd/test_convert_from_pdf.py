@@ -191,6 +191,13 @@ def test_outlines_metadata_and_attached_files_are_kept() -> None:
     assert attachment.name == "数据.xml"
 
 
+def test_markups_stay_annotations_and_form_fields_become_part_of_the_page() -> None:
+    document = Document.open(convert(SAMPLES["annotations"]()).data)
+    (stamp,) = document.annotations(0)
+    assert (stamp.type, stamp.subtype, stamp.remark) == ("Stamp", "Stamp", "Approved by 张三")
+    assert stamp.creator == "Reviewer"
+
+
 def test_some_pages_can_be_taken_in_any_order() -> None:
     conversion = convert(linked(), pages=[2, 0])
     document = Document.open(conversion.data)

@@ -546,6 +546,7 @@ def annotations() -> bytes:
             Type=Name.Annot, Subtype=Name.Widget, Rect=Array([150, 50, 250, 100]), AS=Name.Yes, AP=Dictionary(N=states)
         ),
     ]
+    found[0]["/Contents"], found[0]["/T"] = pikepdf.String("Approved by 张三"), pikepdf.String("Reviewer")
     kept = [document.make_indirect(item) for item in found]
     document.pages[0].obj["/Annots"] = Array(kept)
     found[2]["/FT"], found[2]["/T"] = Name.Btn, pikepdf.String("box")

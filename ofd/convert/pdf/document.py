@@ -9,14 +9,14 @@ from typing import Self
 
 import pikepdf
 
-from ofd.convert.pdf.annotations import appearances
+from ofd.convert.pdf.annotations import Appearance, appearances
 from ofd.convert.pdf.interpreter import Interpreter
 from ofd.convert.pdf.noting import note_strings
 from ofd.convert.pdf.reading import Reading
 from ofd.convert.pdf.state import Sink
 from ofd.convert.pdf.streams import Limits, array, content_stream, dictionary, number, numbers, read_stream
 from ofd.convert.pdf.type3 import traced
-from ofd.draw.scene import Origin, OriginKind, Scene
+from ofd.draw.scene import Item, Origin, OriginKind, Scene
 from ofd.fonts.library import FontLibrary, installed_fonts
 from ofd.geometry import Box, Matrix
 from trustcore.errors import MalformedError, RejectedError, TrustError
@@ -87,6 +87,7 @@ class PdfDocument:
                     f"The PDF has {count} pages, more than {limits.pages}.", code="ofd.convert.pdf-too-many-pages"
                 )
             raise RejectedError("The PDF has no pages.", code="ofd.convert.pdf-no-pages")
+        _complete_forms(document)
         return cls(document, limits=limits, library=library or installed_fonts())
 
     def close(self) -> None:
@@ -148,8 +149,12 @@ class PdfDocument:
                     note_strings(self._reading, page.obj, self._content(page.obj))
             yield index
 
-    def scene(self, index: int) -> Scene:
+    def scene(self, index: int, *, markups: bool = True) -> Scene:
         """One page, with the appearances of its annotations.
+
+        Args:
+            index: from 0.
+            markups: also those that can stay annotations: highlights, stamps, drawings and notes.
 
         Raises:
             RejectedError: ``ofd.convert.pdf-too-complex`` or ``ofd.convert.pdf-too-big``.
@@ -163,11 +168,31 @@ class PdfDocument:
         sink = Sink(area, origin)
         reader = Interpreter(self._reading, sink, origin, base=matrix)
         reader.run(self._content(page.obj), dictionary(_inherited(page.obj, "/Resources")))
-        for form, placed in appearances(self._reading, page.obj):
-            drawn = Interpreter(self._reading, sink, origin, base=matrix, depth=1)
-            drawn.state.matrix = placed.then(matrix)
-            drawn.form(form)
+        for appearance in appearances(self._reading, page.obj):
+            if markups or not appearance.kind:
+                self._draw(appearance, sink, matrix)
         return Scene(area=area, items=sink.items(), warnings=tuple(self._reading.warnings))
+
+    def markups(self, index: int) -> Iterator[tuple[Appearance, Box, tuple[Item, ...]]]:
+        """Annotations of a page that are no part of it, each with its box on the page and what it shows there.
+
+        Raises:
+            RejectedError: ``ofd.convert.pdf-too-complex`` or ``ofd.convert.pdf-too-big``.
+        """
+        matrix, area = self.page_matrix(index)
+        origin = Origin(kind=OriginKind.ANNOTATION, part=f"page {index + 1}")
+        for appearance in appearances(self._reading, self.document.pages[index].obj):
+            box = matrix.box(appearance.box)
+            if appearance.kind and box.intersects(area):
+                sink = Sink(box.union(area), origin)
+                self._draw(appearance, sink, matrix)
+                if items := sink.items():
+                    yield appearance, box, items
+
+    def _draw(self, appearance: Appearance, sink: Sink, matrix: Matrix) -> None:
+        drawn = Interpreter(self._reading, sink, sink.origin, base=matrix, depth=1)
+        drawn.state.matrix = appearance.matrix.then(matrix)
+        drawn.form(appearance.form)
 
     def _content(self, page: pikepdf.Object) -> pikepdf.Object:
         """All content streams of a page as one, within the limits."""
@@ -181,6 +206,14 @@ class PdfDocument:
             if total > self._limits.stream_octets:
                 raise RejectedError("A page of the PDF is too big.", code="ofd.convert.pdf-too-big")
         return content_stream(self.document, b"\n".join(octets), self._limits)
+
+
+def _complete_forms(document: pikepdf.Pdf) -> None:
+    """Have form fields drawn that ask for it (ISO 32000-2 §12.7.3, NeedAppearances)."""
+    form = dictionary(document.Root.get("/AcroForm"))
+    if form is not None and bool(form.get("/NeedAppearances", False)):
+        with suppress(pikepdf.PdfError, ValueError, TypeError, RuntimeError):
+            document.generate_appearance_streams()
 
 
 def _inherited(page: pikepdf.Object, key: str) -> pikepdf.Object | None:

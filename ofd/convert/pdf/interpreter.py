@@ -145,7 +145,7 @@ class Interpreter(Graphics):
                 if key != "/Length":
                     stream[key] = value
             self._painter.picture(stream, self._resources, self._state)
-        except (pikepdf.PdfError, ValueError, TypeError, NotImplementedError):
+        except (pikepdf.PdfError, ValueError, TypeError, AttributeError, NotImplementedError):
             self._reading.warn("An inline picture is damaged and left out.")
 
     def _Do(self, operands: Operands) -> None:  # noqa: N802 - the operator's name

@@ -26,8 +26,8 @@ def note_strings(reading: Reading, page: pikepdf.Object, content: pikepdf.Object
         node = parent
         resources = node.get("/Resources")
     _note(reading, content, dictionary(resources), seen, 0)
-    for form, _ in appearances(reading, page):
-        _note_form(reading, form, dictionary(resources), seen, 0)
+    for appearance in appearances(reading, page):
+        _note_form(reading, appearance.form, dictionary(resources), seen, 0)
 
 
 def _note_form(

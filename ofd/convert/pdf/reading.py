@@ -127,9 +127,11 @@ def _hidden_layers(document: pikepdf.Pdf) -> frozenset[tuple[int, int]]:
     default = dictionary(properties.get("/D")) if properties is not None else None
     if properties is None or default is None:
         return frozenset()
-    hidden = set()
+    hidden: set[tuple[int, int]] = set()
     if name(default.get("/BaseState")) == "/OFF":
-        hidden = {item.objgen for item in array(properties.get("/OCGs")) or []}
-        hidden -= {item.objgen for item in array(default.get("/ON")) or []}
-    hidden |= {item.objgen for item in array(default.get("/OFF")) or []}
-    return frozenset(hidden)
+        hidden = _identities(properties.get("/OCGs")) - _identities(default.get("/ON"))
+    return frozenset(hidden | _identities(default.get("/OFF")))
+
+
+def _identities(value: object) -> set[tuple[int, int]]:
+    return {item.objgen for item in array(value) or [] if isinstance(item, pikepdf.Dictionary)}

@@ -120,7 +120,9 @@ class Sink:
     def __init__(self, area: Box, origin: Origin) -> None:
         """Take the page's area and the origin that groups get."""
         self.area = area
-        self._origin = origin
+        """Beyond which nothing shows."""
+        self.origin = origin
+        """Of the groups made here."""
         self._items: list[tuple[Clipping, Item]] = []
         self._unseen: list[TextItem] = []
 
@@ -132,7 +134,7 @@ class Sink:
         if state.clipping.is_empty:
             return
         if state.blend is not BlendMode.NORMAL:
-            item = Group(items=(item,), blend=state.blend, origin=self._origin)
+            item = Group(items=(item,), blend=state.blend, origin=self.origin)
         self._items.append((state.clipping, item))
 
     def items(self) -> tuple[Item, ...]:
@@ -162,7 +164,7 @@ class Sink:
     def _group(self, clipping: Clipping, items: list[Item]) -> Iterator[Item]:
         clips = clipping.clips(self.area)
         if clips:
-            yield Group(items=tuple(items), clips=clips, origin=self._origin)
+            yield Group(items=tuple(items), clips=clips, origin=self.origin)
         else:
             yield from items
 
