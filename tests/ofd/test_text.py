@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 import typer
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from ofd.build.document import DocumentBuilder
 from ofd.cli import text as text_command
+from ofd.fonts.faces import find_fonts
 from ofd.geometry import Box
 from ofd.model.document import Document
 from ofd.text.page import PageText
@@ -18,6 +22,7 @@ from trustcore.errors import NotFoundError, RejectedError
 
 from support.ofd_pages import HandMade
 
+STACK = find_fonts()
 FONTS = '<Fonts><Font ID="3" FontName="宋体"/></Fonts>'
 
 
@@ -227,6 +232,33 @@ def test_pictures_are_not_read_for_text() -> None:
         "</MultiMedias>",
     )
     assert next(document_text(made))[1].text == "字"
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    x=st.floats(5, 100),
+    y=st.floats(20, 280),
+    size=st.floats(1, 15),
+    text=st.text("公章甲乙ABab12", min_size=1, max_size=6),
+    spacing=st.floats(0, 2),
+)
+def test_what_was_written_is_found_where_it_was_written(
+    x: float, y: float, size: float, text: str, spacing: float
+) -> None:
+    created = datetime(2030, 1, 1, tzinfo=UTC)
+    builder = DocumentBuilder(doc_id="0" * 32, title="t", created=created, fonts=STACK)
+    builder.page().text(text, x_mm=x, y_mm=y, size_mm=size, spacing_mm=spacing)
+    (hit,) = search(Document.open(builder.to_bytes()), text)
+    assert hit.text == text
+    assert hit.box.x == pytest.approx(x, abs=1e-3)
+    assert hit.box.y < y < hit.box.bottom
+    width = STACK.width(text) * size + spacing * (len(text) - 1)
+    assert hit.box.width == pytest.approx(width, abs=1e-2)
+
+
+def test_cells_of_one_width_hold_words_together() -> None:
+    narrow = line("illicit file", 20, 30, step=2)
+    assert read(narrow).text == "illicit file"
 
 
 @pytest.fixture
