@@ -24,7 +24,7 @@ from ofd.package.source import FileSource
 from ofd.verify.coverage_picture import marked_scene
 from ofd.verify.document import Verification, examine
 from ofd.verify.drawn import differing_pages
-from ofd.verify.forms import detailed_form, simple_form
+from ofd.verify.forms import coverage_form, detailed_form, simple_form
 from ofd.verify.page_coverage import page_coverage
 from trustcore.console import print_report, printable
 from trustcore.errors import TrustError
@@ -117,9 +117,12 @@ def add_to(app: typer.Typer, clock: Callable[[], datetime]) -> None:
         with closing(_opened(file)) as source, refusals(file), shown_progress("验证 Verifying") as progress:
             verification = examine(source, policy, progress=progress)
             differing = _differing(verification) if compare else ()
+            further: dict[str, object] = {}
+            if compare:
+                further["differing_pages"] = [index + 1 for index in differing]
             if pictures is not None:
-                _draw(verification, pictures, file.stem)
-            _print(verification, file, source, form, as_json=as_json, differing=differing if compare else None)
+                further["pages"] = _draw(verification, pictures, file.stem)
+            _print(verification, file, source, form, as_json=as_json, further=further)
         raise typer.Exit(1 if differing else verification.report.verdict.exit_code)
 
 
@@ -139,13 +142,17 @@ def _differing(verification: Verification) -> tuple[int, ...]:
         return ()
 
 
-def _draw(verification: Verification, folder: Path, stem: str) -> None:
-    """One PNG for each page: ``<stem>-<number>.png``."""
+def _draw(verification: Verification, folder: Path, stem: str) -> list[dict[str, object]]:
+    """One PNG for each page, ``<stem>-<number>.png``; answers with what is marked in it."""
     if verification.package is None:
-        return
+        return []
+    pages: list[dict[str, object]] = []
     with refusals(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        document, fonts = Document.open(verification.package), FontLibrary()
+        try:
+            document, fonts = Document.open(verification.package), FontLibrary()
+        except TrustError:
+            return []  # the report says why there is nothing to be drawn
         seals = Seals(document, fonts=fonts)
         count = len(document.page_links)
         with shown_progress("绘制 Drawing") as progress:
@@ -153,7 +160,9 @@ def _draw(verification: Verification, folder: Path, stem: str) -> None:
                 coverage = page_coverage(document, index, verification, fonts=fonts, seals=seals)
                 picture = to_png(marked_scene(coverage), dpi=_PICTURE_DPI)
                 (folder / f"{stem}-{index + 1}.png").write_bytes(picture)
+                pages.append(coverage_form(coverage))
                 progress(index + 1, count)
+    return pages
 
 
 def _print(
@@ -163,15 +172,14 @@ def _print(
     form: Form,
     *,
     as_json: bool,
-    differing: tuple[int, ...] | None,
+    further: Mapping[str, object],
 ) -> None:
     report = verification.report
     if form is Form.FULL:
         content = report.as_json()
     else:
         content = (simple_form if form is Form.SIMPLE else detailed_form)(verification)
-    if differing is not None:
-        content["differing_pages"] = [index + 1 for index in differing]
+    content.update(further)
     if as_json:
         digests = {"file": file.name, **_digests(source)}
         print(json.dumps({**digests, **content}, ensure_ascii=False, indent=2))  # noqa: T201 - what the command answers
@@ -180,9 +188,13 @@ def _print(
         print_report(report, file_name=file.name, data=b"", as_json=False)
     else:
         _print_signatures(content, file.name)
-    for index in differing or ():
-        sentence = f"第 {index + 1} 页因阅读器而异 / page {index + 1} looks different in readers that repair links"
+    for page in cast("list[int]", further.get("differing_pages", [])):
+        sentence = f"第 {page} 页因阅读器而异 / page {page} looks different in readers that repair links"
         Console().print(f"[red]{sentence}[/]")
+    for drawn in cast("list[dict[str, object]]", further.get("pages", [])):
+        if not drawn["covered"]:
+            sentence = f"第 {drawn['page']} 页有未签名的内容 / page {drawn['page']} shows what is not signed"
+            Console().print(f"[red]{sentence}[/]")
 
 
 def _print_signatures(content: Mapping[str, object], name: str) -> None:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from ofd.verify.case import SignatureOutcome
 from ofd.verify.changes import SignatureChanges
 from ofd.verify.document import Verification
+from ofd.verify.page_coverage import PageCoverage
 from trustcore.report import Report, Status, Step
 
-__all__ = ["BLOCKS", "detailed_form", "simple_form"]
+__all__ = ["BLOCKS", "coverage_form", "detailed_form", "simple_form"]
 
 BLOCKS: dict[str, tuple[str, str]] = {
     "format": ("格式", "Format"),
@@ -82,6 +83,28 @@ def detailed_form(verification: Verification) -> dict[str, object]:
             "verdict": str(_part(report, _of_document(report)).verdict),
             "blocks": _blocks(_of_document(report)),
         },
+    }
+
+
+def coverage_form(coverage: PageCoverage) -> dict[str, object]:
+    """What of one page is not signed; boxes are x, y, width and height in millimetres."""
+    return {
+        "page": coverage.index + 1,
+        "covered": coverage.is_covered,
+        "objects": coverage.objects,
+        "open": list(coverage.open_chain),
+        "marked": [
+            {
+                "cover": str(item.cover),
+                "kind": str(item.kind),
+                "part": item.part,
+                "object": item.object_id,
+                "because": list(item.because),
+                "by": item.by,
+                "box_mm": [round(value, 3) for value in item.box],
+            }
+            for item in coverage.marked
+        ],
     }
 
 

@@ -136,7 +136,14 @@ def test_evidence_may_be_given_as_files(tmp_path: Path, root: Path, pki: Pki, do
 
 def test_pictures_mark_what_is_not_signed(tmp_path: Path, root: Path, pki: Pki, document: bytes) -> None:
     data = seal_by_force(pki, document, change=left_out("Doc_0/Tpls/Tpl_0/Content.xml"))
-    assert run("--trust", root, "--pictures", tmp_path / "pictures", saved(tmp_path, data)).exit_code == 1
+    told = run("--trust", root, "--pictures", tmp_path / "pictures", saved(tmp_path, data))
+    assert told.exit_code == 1
+    assert "第 1 页有未签名的内容" in told.stdout
+    answer = run("--trust", root, "--pictures", tmp_path / "pictures", "--json", tmp_path / "document.ofd")
+    first, second = json.loads(answer.stdout)["pages"]
+    assert (first["covered"], second["covered"]) == (False, True)
+    assert first["marked"][0]["because"] == ["Doc_0/Tpls/Tpl_0/Content.xml"]
+    assert len(first["marked"][0]["box_mm"]) == 4
     names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
     assert names == ["document-1.png", "document-2.png"]
     with Image.open(tmp_path / "pictures" / "document-1.png") as picture:
@@ -176,3 +183,10 @@ def test_a_file_that_changes_while_it_is_verified_is_refused(tmp_path: Path, pki
     report = verify(source, pki.policy(), progress=lambda *_: file.write_bytes(sealed + b" "))
     source.close()
     assert report.verdict is Verdict.INVALID
+
+
+def test_pictures_of_what_cannot_be_drawn_are_left_out_and_the_report_is_there(tmp_path: Path, root: Path) -> None:
+    for data in (write_package({"OFD.xml": b"<OFD/>"}), b"no package"):
+        answer = run("--trust", root, "--pictures", tmp_path / "pictures", "--json", saved(tmp_path, data))
+        assert answer.exit_code == 1
+        assert json.loads(answer.stdout)["pages"] == []
