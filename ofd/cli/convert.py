@@ -1,7 +1,8 @@
-"""``xinyin ofd convert``: OFD to PDF, PDF to OFD."""
+"""``xinyin ofd convert``: OFD to PDF, PDF and pictures to OFD."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
@@ -11,17 +12,22 @@ import typer
 from ofd.cli.output import replacing
 from ofd.cli.render import chosen_pages
 from ofd.cli.terminal import refusals, shown_progress, usage_error
+from ofd.convert.images_to_ofd import write_images_as_ofd
 from ofd.convert.ofd_to_pdf import ofd_to_pdf
 from ofd.convert.pdf_to_ofd import write_pdf_as_ofd
+from ofd.draw.images import PictureKind, picture_kind
 from ofd.model.document import Document
 from trustcore.console import printable
 
 __all__ = ["add_to"]
 
-_START = 1024
-"""Octets in which the mark of a PDF must stand."""
+_START = 65536
+"""Octets in which a file shows what it is."""
+_PDF_START = 1024
 
-_File = Annotated[Path, typer.Argument(metavar="FILE", help="OFD 或 PDF 文件 / an OFD or PDF file")]
+_Files = Annotated[
+    list[Path], typer.Argument(metavar="FILE…", help="一个 OFD 或 PDF,或若干图片 / one OFD or PDF, or pictures")
+]
 _Out = Annotated[Path | None, typer.Option("--out", "-o", help="输出文件 / file to write")]
 _Force = Annotated[bool, typer.Option("--force", help="覆盖已有文件 / overwrite an existing file")]
 _Pages = Annotated[
@@ -42,7 +48,7 @@ def add_to(app: typer.Typer, clock: Callable[[], datetime]) -> None:
 
     @app.command("convert")
     def convert_command(  # noqa: PLR0917 - one parameter for each option
-        file: _File,
+        files: _Files,
         out: _Out = None,
         force: _Force = False,
         pages: _Pages = None,
@@ -50,35 +56,49 @@ def add_to(app: typer.Typer, clock: Callable[[], datetime]) -> None:
         attachments: _Attachments = True,
         password: _Password = False,
     ) -> None:
-        """OFD 转 PDF,PDF 转 OFD / convert OFD to PDF, or PDF to OFD. What was signed is not signed afterwards."""
+        """OFD 转 PDF,PDF 或图片转 OFD / OFD to PDF, PDF or pictures to OFD. Signatures do not come along."""
+        file = files[0]
         with refusals(file):
-            from_pdf = _is_pdf(file)
-        target = out or file.with_suffix(".ofd" if from_pdf else ".pdf")
+            kinds = {_kind(path) for path in files}
+        kind = kinds.pop()
+        if kinds or (kind is not _Kind.PICTURE and len(files) > 1):
+            raise usage_error("一次只能转换一个文档,或若干图片 / one document at a time, or pictures")
+        target = out or file.with_suffix(".pdf" if kind is _Kind.OFD else ".ofd")
         if target.exists() and not force:
             raise usage_error(f"文件已存在,用 --force 覆盖 / the file exists, overwrite it with --force: {target}")
-        secret = typer.prompt("口令 / password", hide_input=True, err=True) if password and from_pdf else ""
+        secret = typer.prompt("口令 / password", hide_input=True, err=True) if password and kind is _Kind.PDF else ""
+        warnings: Iterable[str] = ()
         with refusals(file), shown_progress("转换 / converting") as progress:
-            if from_pdf:
-                result = write_pdf_as_ofd(
-                    file, target, doc_id=uuid4().hex, created=clock(), password=secret, progress=progress
-                )
-                warnings = [f"{item.page}: {item.sentence}" if item.page else item.sentence for item in result.warnings]
-            else:
-                with Document.open(file) as document, replacing(target) as written:
-                    wanted = chosen_pages(pages, len(document.page_links))
-                    warnings = list(
-                        ofd_to_pdf(
+            match kind:
+                case _Kind.OFD:
+                    with Document.open(file) as document, replacing(target) as written:
+                        wanted = chosen_pages(pages, len(document.page_links))
+                        warnings = ofd_to_pdf(
                             document, written, pages=wanted, seals=seals, attachments=attachments, progress=progress
                         ).warnings
+                case _Kind.PDF:
+                    result = write_pdf_as_ofd(
+                        file, target, doc_id=uuid4().hex, created=clock(), password=secret, progress=progress
                     )
-        _tell(warnings)
+                    warnings = [f"{item.page}: {item.sentence}".removeprefix("0: ") for item in result.warnings]
+                case _Kind.PICTURE:
+                    write_images_as_ofd(
+                        target, files, doc_id=uuid4().hex, created=clock(), title=file.stem, progress=progress
+                    )
+        for warning in warnings:
+            typer.echo(printable(f"! {warning}"), err=True)
 
 
-def _is_pdf(file: Path) -> bool:
+class _Kind(Enum):
+    OFD = "ofd"
+    PDF = "pdf"
+    PICTURE = "picture"
+
+
+def _kind(file: Path) -> _Kind:
+    """What a file is, by its octets; what is nothing known counts as a damaged OFD."""
     with file.open("rb") as opened:
-        return b"%PDF-" in opened.read(_START)
-
-
-def _tell(warnings: Iterable[str]) -> None:
-    for warning in warnings:
-        typer.echo(printable(f"! {warning}"), err=True)
+        start = opened.read(_START)
+    if b"%PDF-" in start[:_PDF_START]:
+        return _Kind.PDF
+    return _Kind.PICTURE if picture_kind(start) not in {None, PictureKind.OFD} else _Kind.OFD

@@ -8,6 +8,7 @@ from typer.testing import CliRunner, Result
 from ofd.cli.app import build_cli
 
 from support.ofd_samples import VERIFIED_AT
+from support.scenes import picture
 
 
 def clock() -> datetime:
@@ -87,6 +88,21 @@ def test_there_and_back_again(file: Path, tmp_path: Path) -> None:
     result = run("text", again)
     assert result.exit_code == 0
     assert "有限公司" in result.stdout
+
+
+def test_pictures_become_one_document(tmp_path: Path) -> None:
+    for name, form in (("one.png", "PNG"), ("two.jpg", "JPEG")):
+        (tmp_path / name).write_bytes(picture(form))
+    assert run("convert", tmp_path / "one.png", tmp_path / "two.jpg").exit_code == 0
+    assert run("render", tmp_path / "one.ofd", "-o", tmp_path, "--dpi", 30).exit_code == 0
+    assert (tmp_path / "one-2.png").exists()
+
+
+def test_documents_are_converted_one_at_a_time(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.png").write_bytes(picture("PNG"))
+    for others in ((file, file), (file, tmp_path / "one.png"), (tmp_path / "one.png", file)):
+        assert run("convert", *others).exit_code == 64
+    assert run("convert", tmp_path / "none.pdf").exit_code == 64
 
 
 def test_a_file_is_only_replaced_when_told_to(file: Path, tmp_path: Path) -> None:
