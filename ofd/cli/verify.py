@@ -114,8 +114,9 @@ def add_to(app: typer.Typer, clock: Callable[[], datetime]) -> None:
             signers=signer or [],
             seal_required=require_seal,
         )
-        with closing(_opened(file)) as source, refusals(file), shown_progress("验证 Verifying") as progress:
-            verification = examine(source, policy, progress=progress)
+        with closing(_opened(file)) as source, refusals(file):
+            with shown_progress("验证 Verifying") as progress:
+                verification = examine(source, policy, progress=progress)
             differing = _differing(verification) if compare else ()
             further: dict[str, object] = {}
             if compare:
