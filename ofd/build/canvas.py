@@ -80,10 +80,9 @@ class Canvas:
         self._resources = resources
         self._next_id = next_id
         self._offset = offset
-        self._page_composites: list[Element] = []
         self._actions: list[Action] = []
         self._written = False
-        self._items = ItemWriter(resources, next_id, composites=self._page_composites if target is None else None)
+        self._items = ItemWriter(resources, next_id)
         self._layers: list[Element] = []
         self._layer = self.layer() if target is None else target
 
@@ -291,11 +290,6 @@ class Canvas:
         """What happens when the page is opened."""
         return tuple(self._actions)
 
-    @property
-    def composites(self) -> tuple[Element, ...]:
-        """Composites that this page alone uses."""
-        return tuple(self._page_composites)
-
     def copy_layers(self) -> list[Element]:
         """The layers drawn so far, to be put into a page; empty ones only where there is no other."""
         drawn = [layer for layer in self._layers if len(layer)] or self._layers[:1]
@@ -305,7 +299,6 @@ class Canvas:
         """Have nothing more drawn, and forget what was: it is written."""
         self._written = True
         self._layers.clear()
-        self._page_composites.clear()
         self._layer = element(None, "Layer")
 
     def _check_open(self) -> None:

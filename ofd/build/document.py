@@ -24,7 +24,7 @@ from ofd.build.parts import (
     attachment_files,
     check_format,
     check_size,
-    content_parts,
+    content_part,
     destination,
     document_part,
     extension_files,
@@ -203,7 +203,7 @@ class DocumentBuilder:
         """Add a composite, drawn once and placed as often as wanted (:meth:`Canvas.place`); return it to draw on."""
         check_size((width_mm, height_mm))
         content = element(None, "Content")
-        composite_id = self._resources.composite(content, width=width_mm, height=height_mm)
+        composite_id = self._resources.composite(content, width=width_mm, height=height_mm, complete=False)
         return self._canvas((width_mm, height_mm), canvas_id=composite_id, target=content)
 
     def color_space(
@@ -388,8 +388,7 @@ class DocumentBuilder:
             raise ConflictError("The document is not written before its end.", code="ofd.build.no-writer")
         for index in range(self._flushed, len(self._pages)):
             page = self._pages[index]
-            for name, content in content_parts(f"Pages/Page_{index}", page.canvas, page.templates, page.area):
-                self._put(name, content)
+            self._put(f"Pages/Page_{index}/Content.xml", content_part(page.canvas, page.templates, page.area))
             page.canvas.close()
             self._pages[index] = replace(page, templates=(), area=None)
         self._flushed = len(self._pages)
@@ -430,15 +429,12 @@ class DocumentBuilder:
 
     def _document_parts(self) -> Iterator[tuple[str, Content]]:
         yield "Document.xml", self._document()
-        if self._resources.has_public:
-            yield from self._resources.public_files()
-        if self._resources.has_document:
-            yield from self._resources.document_files()
+        yield from self._resources.files()
         for index, template in enumerate(self._templates):
-            yield from content_parts(f"Tpls/Tpl_{index}", template, (), None)
+            yield f"Tpls/Tpl_{index}/Content.xml", content_part(template, (), None)
         for index in range(self._flushed, len(self._pages)):
             page = self._pages[index]
-            yield from content_parts(f"Pages/Page_{index}", page.canvas, page.templates, page.area)
+            yield f"Pages/Page_{index}/Content.xml", content_part(page.canvas, page.templates, page.area)
         if self._annotations:
             yield from self._annotations.files()
         yield from attachment_files(self._attachments, created=self._info.created)

@@ -75,19 +75,15 @@ class _Frame:
 class ItemWriter:
     """Writes scene items into a layer, an appearance, a composite or a pattern's cell."""
 
-    def __init__(
-        self, resources: ResourceTable, next_id: Callable[[], int], *, composites: list[Element] | None = None
-    ) -> None:
+    def __init__(self, resources: ResourceTable, next_id: Callable[[], int]) -> None:
         """Start to write.
 
         Args:
-            resources: fonts and pictures go there.
+            resources: fonts, pictures and composites go there.
             next_id: gives the next free ID of the document.
-            composites: where composites for this page alone go; to the document's resources if left out.
         """
         self._resources = resources
         self._next_id = next_id
-        self._composites = composites
 
     def draw(self, item: Item, parent: Element, *, offset: Point = Point(0, 0)) -> tuple[int, ...]:  # noqa: B008 - a tuple
         """Append the objects that paint an item to ``parent`` and return their IDs, in the order of painting.
@@ -150,7 +146,7 @@ class ItemWriter:
                 pass
         if not len(content):
             return
-        resource = self._resources.composite(content, width=box.width, height=box.height, into=self._composites)
+        resource = self._resources.composite(content, width=box.width, height=box.height, complete=True)
         object_id, node = self._object("CompositeObject", frame, IDENTITY, place)
         node.set("ResourceID", str(resource))
         if group.blend is not BlendMode.NORMAL:

@@ -14,7 +14,7 @@ from ofd.build.canvas import Canvas, ObjectRef
 from ofd.build.existing import highest_id, insert, linked, open_part, refuse_signed, the_body
 from ofd.build.navigation import write_bookmarks, write_outlines
 from ofd.build.numbers import number
-from ofd.build.parts import AttachedFile, Placement, check_format, check_size, content_parts
+from ofd.build.parts import AttachedFile, Placement, check_format, check_size, content_part
 from ofd.build.resources import ResourceTable
 from ofd.build.watermarks import Watermark
 from ofd.fonts.faces import FontStack
@@ -265,22 +265,19 @@ class DocumentEditor:
 
     def _changes(self) -> Iterator[tuple[str, Content]]:
         for canvas in self._templates:
-            yield from self._page_files("Tpls", canvas, (), None)
+            yield f"{self._folder}Tpls/{self._prefix}{canvas.id}/Content.xml", content_part(canvas, (), None)
         for canvas, area, templates in self._new_pages.values():
-            yield from self._page_files("Pages", canvas, templates, area)
+            name = f"{self._folder}Pages/{self._prefix}{canvas.id}/Content.xml"
+            yield name, content_part(canvas, templates, area)
         yield from self._annotation_files()
         yield from self._attachment_files()
         common = xmlio.required(self._document, "CommonData")
-        for there, kind, files in (
-            (self._resources.has_public, "PublicRes", self._resources.public_files),
-            (self._resources.has_document, "DocumentRes", self._resources.document_files),
-        ):
-            if there:
-                location = absolute(f"{self._folder}{self._prefix}{kind}.xml")
-                if all(xmlio.text(node) != location for node in xmlio.children(common, kind)):
-                    insert(common, element(None, kind, location))
-                for name, content in files():
-                    yield f"{self._folder}{name}", content
+        for kind, part in self._resources.parts:
+            location = absolute(f"{self._folder}{part}")
+            if all(xmlio.text(node) != location for node in xmlio.children(common, kind)):
+                insert(common, element(None, kind, location))
+        for name, content in self._resources.files():
+            yield f"{self._folder}{name}", content
         for name, root in self._changed.items():
             yield name, serialise(root)
         xmlio.required(common, "MaxUnitID").text = str(self._last_id)
@@ -310,15 +307,6 @@ class DocumentEditor:
         """Resource files of one page."""
         page = open_part(self._package, name, "Page")
         return {resolve(xmlio.text(node), holder=name) for node in xmlio.children(page, "PageRes")}
-
-    def _page_files(
-        self,
-        kind: str,
-        canvas: Canvas,
-        templates: Sequence[tuple[Canvas, Placement]],
-        area: PageArea | None,
-    ) -> Iterator[tuple[str, Content]]:
-        return content_parts(f"{self._folder}{kind}/{self._prefix}{canvas.id}", canvas, templates, area)
 
     def _annotation_files(self) -> Iterator[tuple[str, Content]]:
         name = linked(self._package, self._document, "Annotations", holder=self._holder)

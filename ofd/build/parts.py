@@ -17,7 +17,7 @@ from ofd.build.navigation import (
     write_preferences,
 )
 from ofd.build.numbers import box_text, number
-from ofd.build.resources import ResourceTable, resource_part
+from ofd.build.resources import ResourceTable
 from ofd.model.actions import Action, Destination
 from ofd.model.attached import Extension
 from ofd.model.info import Info
@@ -36,7 +36,7 @@ __all__ = [
     "attachment_files",
     "check_format",
     "check_size",
-    "content_parts",
+    "content_part",
     "destination",
     "document_part",
     "extension_files",
@@ -224,10 +224,8 @@ def document_part(
     common = element(root, "CommonData")
     element(common, "MaxUnitID", str(max_id))
     write_area(element(common, "PageArea"), area)
-    if resources.has_public:
-        element(common, "PublicRes", "PublicRes.xml")
-    if resources.has_document:
-        element(common, "DocumentRes", "DocumentRes.xml")
+    for kind, location in resources.parts:
+        element(common, kind, location)
     for index, template in enumerate(templates):
         attributes = {"ID": str(template), "BaseLoc": f"Tpls/Tpl_{index}/Content.xml"}
         element(common, "TemplatePage", attributes=attributes)
@@ -247,13 +245,10 @@ def document_part(
     return serialise(root)
 
 
-def content_parts(
-    folder: str, canvas: Canvas, templates: Sequence[tuple[Canvas, Placement]], area: PageArea | None
-) -> Iterator[tuple[str, bytes]]:
-    """Content.xml of a page or template, and its resource file if it needs one.
+def content_part(canvas: Canvas, templates: Sequence[tuple[Canvas, Placement]], area: PageArea | None) -> bytes:
+    """Content.xml of a page or template.
 
     Args:
-        folder: of the page.
         canvas: what was drawn.
         templates: are shown on it.
         area: where it is not the document's.
@@ -261,17 +256,13 @@ def content_parts(
     root = element(None, "Page")
     for template, placement in templates:
         element(root, "Template", attributes={"TemplateID": str(template.id), "ZOrder": str(placement)})
-    if canvas.composites:
-        element(root, "PageRes", "PageRes.xml")
     if area is not None:
         write_area(element(root, "Area"), area)
     content = element(root, "Content")
     for layer in canvas.copy_layers():
         content.append(layer)
     write_actions(root, canvas.actions)
-    yield f"{folder}/Content.xml", serialise(root)
-    if canvas.composites:
-        yield f"{folder}/PageRes.xml", resource_part(canvas.composites)
+    return serialise(root)
 
 
 def attachment_files(attachments: Sequence[AttachedFile], *, created: str) -> Iterator[tuple[str, Content]]:

@@ -1,22 +1,27 @@
 """Resources of a document under construction: numbered once, stored once, written as resource files."""
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+
+from lxml import etree
 
 from ofd.build.colors import ColorSpaceType, write_color_space
 from ofd.build.numbers import number
 from ofd.fonts.faces import FontFace, OutlineKind
 from ofd.package.zip_write import Content
-from ofd.xmlio import Element, element, serialise
+from ofd.xmlio import Element, child, element, serialise
 from trustcore.crypto.digests import sha256
 from trustcore.errors import RejectedError
 
-__all__ = ["ResourceTable", "Store", "resource_part"]
+__all__ = ["ResourceTable", "Store"]
 
 Store = Callable[[str, bytes], None]
 """Takes the octets of a file, by its path below the document's folder, as soon as they are known."""
 
+_MOST_OCTETS = 16 * 1024 * 1024
+"""Of composites in one resource file: readers take no files of any size."""
 _LEAST_IMAGE = 13
 """Octets that any picture's header has."""
 _IMAGE_FORMATS = (
@@ -70,6 +75,9 @@ class ResourceTable:
         self._fonts: dict[int, _Font] = {}
         self._media: dict[bytes, _Media] = {}
         self._composites: list[Element] = []
+        self._packed: list[list[bytes]] = []
+        """Composites that are complete, compressed, by the resource file they go to."""
+        self._packed_octets = 0
         self._spaces: list[Element] = []
         self._space_files: dict[str, bytes] = {}
         self._draw_params: list[Element] = []
@@ -120,20 +128,28 @@ class ResourceTable:
             found = self._media[key] = _Media(id=number_, type=type_name, format=format_name, file=file, data=kept)
         return found.id
 
-    def composite(self, content: Element, *, width: float, height: float, into: list[Element] | None = None) -> int:
+    def composite(self, content: Element, *, width: float, height: float, complete: bool) -> int:
         """The ID of a new composite.
 
         Args:
             content: its Content, whose origin is the composite's top left corner.
             width: millimetres.
             height: millimetres.
-            into: resources of the one page that uses it; those of the whole document if left out.
+            complete: nothing more is drawn into it.
         """
         resource_id = self._next_id()
         size = {"ID": str(resource_id), "Width": number(width), "Height": number(height)}
         unit = element(None, "CompositeGraphicUnit", attributes=size)
         unit.append(content)
-        (self._composites if into is None else into).append(unit)
+        if not complete:
+            self._composites.append(unit)
+            return resource_id
+        octets = etree.tostring(unit, encoding="UTF-8")
+        if not self._packed or self._packed_octets + len(octets) > _MOST_OCTETS:
+            self._packed.append([])
+            self._packed_octets = 0
+        self._packed[-1].append(zlib.compress(octets, 1))
+        self._packed_octets += len(octets)
         return resource_id
 
     def color_space(
@@ -166,16 +182,22 @@ class ResourceTable:
         return param_id
 
     @property
-    def has_public(self) -> bool:
-        """Whether PublicRes.xml is needed."""
-        return bool(self._fonts or self._spaces)
+    def parts(self) -> tuple[tuple[str, str], ...]:
+        """The resource files there are: which element of CommonData links each, and its name."""
+        found = [("PublicRes", f"{self._prefix}PublicRes.xml")] if self._fonts or self._spaces else []
+        if self._media or self._composites or self._draw_params or self._packed:
+            found.append(("DocumentRes", f"{self._prefix}DocumentRes.xml"))
+        further = range(1, len(self._packed))
+        return (*found, *(("DocumentRes", f"{self._prefix}DocumentRes_{at}.xml") for at in further))
 
-    @property
-    def has_document(self) -> bool:
-        """Whether DocumentRes.xml is needed."""
-        return bool(self._media or self._composites or self._draw_params)
+    def files(self) -> Iterator[tuple[str, Content]]:
+        """The resource files and what they name, by their paths below the document's folder."""
+        if self._fonts or self._spaces:
+            yield from self._public_files()
+        if self._media or self._composites or self._draw_params or self._packed:
+            yield from self._document_files()
 
-    def public_files(self) -> Iterator[tuple[str, Content]]:
+    def _public_files(self) -> Iterator[tuple[str, Content]]:
         """PublicRes.xml and its files, by their paths below the document's folder."""
         root = element(None, "Res", attributes={"BaseLoc": "Res"})
         _append_all(root, "ColorSpaces", self._spaces)
@@ -189,7 +211,7 @@ class ResourceTable:
             wanted: tuple[str | int, ...] = (*sorted(font.characters), *sorted(font.named))
             yield f"Res/{self._prefix}{font.file}", font.face.subset(wanted, retain=bool(font.named))
 
-    def document_files(self) -> Iterator[tuple[str, Content]]:
+    def _document_files(self) -> Iterator[tuple[str, Content]]:
         """DocumentRes.xml and the media files not stored yet, by their paths below the document's folder."""
         root = element(None, "Res", attributes={"BaseLoc": "Res"})
         _append_all(root, "DrawParams", self._draw_params)
@@ -199,17 +221,15 @@ class ResourceTable:
                 attributes = {"ID": str(media.id), "Type": media.type, "Format": media.format}
                 element(element(holder, "MultiMedia", attributes=attributes), "MediaFile", media.file)
         _append_all(root, "CompositeGraphicUnits", self._composites)
+        _append_packed(root, self._packed[0] if self._packed else ())
         yield f"{self._prefix}DocumentRes.xml", serialise(root)
+        for at, batch in enumerate(self._packed[1:], start=1):
+            further = element(None, "Res", attributes={"BaseLoc": "Res"})
+            _append_packed(further, batch)
+            yield f"{self._prefix}DocumentRes_{at}.xml", serialise(further)
         for media in self._media.values():
             if media.data is not None:
                 yield f"Res/{media.file}", media.data
-
-
-def resource_part(composites: Sequence[Element]) -> bytes:
-    """A resource file with composites alone, for the page that uses them."""
-    root = element(None, "Res", attributes={"BaseLoc": "Res"})
-    _append_all(root, "CompositeGraphicUnits", composites)
-    return serialise(root)
 
 
 def _append_all(root: Element, name: str, items: Sequence[Element]) -> None:
@@ -217,3 +237,11 @@ def _append_all(root: Element, name: str, items: Sequence[Element]) -> None:
         holder = element(root, name)
         for item in items:
             holder.append(deepcopy(item))
+
+
+def _append_packed(root: Element, packed: Sequence[bytes]) -> None:
+    if packed:
+        found = child(root, "CompositeGraphicUnits")
+        holder = element(root, "CompositeGraphicUnits") if found is None else found
+        for octets in packed:
+            holder.append(etree.fromstring(zlib.decompress(octets)))

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from ofd.build import resources
 from ofd.build.bounds import item_box, transformed
 from ofd.build.document import DocumentBuilder
 from ofd.draw import scene
@@ -464,7 +465,7 @@ def test_groups_are_see_through_and_blended_as_a_whole(
     found = drawn(fonts, library, group)
     assert_same((group,), found)
     parts = unpack(package_of(fonts, group))
-    assert b"CompositeGraphicUnit" in parts["Doc_0/Pages/Page_0/PageRes.xml"]
+    assert b"CompositeGraphicUnit" in parts["Doc_0/DocumentRes.xml"]
 
 
 def test_a_large_clipped_group_repeats_no_clip(fonts: FontStack, library: FontLibrary) -> None:
@@ -474,6 +475,20 @@ def test_a_large_clipped_group_repeats_no_clip(fonts: FontStack, library: FontLi
     content = unpack(package_of(fonts, group))["Doc_0/Pages/Page_0/Content.xml"]
     assert content.count(b"<ofd:Clips>") == 1
     assert_same((group,), drawn(fonts, library, group))
+
+
+def test_composites_of_many_pages_are_spread_over_resource_files(
+    fonts: FontStack, library: FontLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "_MOST_OCTETS", 1000)
+    groups = [
+        Group(
+            items=(path_of(fill=RED), path_of(fill=BLACK, matrix=Matrix.translation(at, at))), alpha=0.5, origin=ORIGIN
+        )
+        for at in range(5)
+    ]
+    assert_same(tuple(groups), drawn(fonts, library, *groups))
+    assert sum("DocumentRes" in name for name in unpack(package_of(fonts, *groups))) > 2
 
 
 def test_groups_nested_without_end_are_refused(fonts: FontStack) -> None:
