@@ -109,14 +109,18 @@ def _verify_case(case: Case, value: SealedValue | SignedValue | ArchiveValue) ->
     else:
         sound, facts, proof = verify_archive(case, value, intact=references.intact if references.is_right else ())
     _check_stamps(case, needed=isinstance(value, SealedValue))  # (14)
-    protected = {item.name for item in case.description.references}
-    own = {case.name, case.description.signed_value, case.description.seal or case.name}
-    own |= {archive_name(case.name)} & protected
+    protected = frozenset(
+        {*(item.name for item in case.description.references), case.name, case.description.signed_value}
+    )
+    own = {case.name, case.description.signed_value}
+    own.update({archive_name(case.name)} & protected)  # what was added later belongs to nobody
+    if isinstance(value, SealedValue) and case.description.seal is not None:
+        own.add(case.description.seal)  # step (13) has compared it
     return SignatureOutcome(
         id=case.id,
         form=form[type(value)],
         is_sound=sound,
-        protected=frozenset({*protected, case.name, case.description.signed_value}),
+        protected=protected,
         intact=frozenset(references.intact),
         changed=frozenset((*references.changed, *references.missing, *references.damaged)),
         digests={item.name: item.digest for item in case.description.references},

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from ofd.package.reader import write_package
+from ofd.package.reader import Package, write_package
 from ofd.sign.archive import ValidationData, prepare_archive
+from ofd.sign.validation_data import ARCHIVE_FILE, encode_validation_data
 from ofd.verify.case import Evidence, SignatureForm
 from ofd.verify.document import examine, verify
 from ofd.verify.policy import VerificationPolicy
@@ -316,3 +317,19 @@ def test_evidence_is_bounded_however_many_signatures_carry_some() -> None:
     assert len(joined.crls) == 512
     assert joined.crls[:400] == many.crls
     assert many.joined(many).crls == many.crls
+
+
+def test_validation_data_that_was_added_afterwards_is_refused(pki: Pki, sealed: bytes) -> None:
+    """It proves nothing that its parts do not prove themselves, but nobody who signed put it there."""
+    data = encode_validation_data([pki.stranger.certificate.der])
+    report = verify(Package(sealed).with_files({f"{SIGNS}Sign_0/{ARCHIVE_FILE}": data}), pki.policy())
+    assert codes(report) == {"ofd.coverage.smuggled"}
+
+
+def test_a_signature_without_seal_has_no_seal_file(pki: Pki, document: bytes) -> None:
+    """Nothing compares the file with anything, so it has to be protected like any other."""
+    name = f"{SIGNS}Sign_0/Seal.esl"
+    data = sign_anyhow(document, attributes_value(pki), kind="Sign", files={"Seal.esl": b"any"}, left_out=[name])
+    assert codes(verify(data, pki.policy())) == {"ofd.coverage.smuggled"}
+    data = sign_anyhow(document, attributes_value(pki), kind="Sign", files={"Seal.esl": b"any"})
+    assert verify(data, pki.policy()).verdict is Verdict.VALID
