@@ -271,7 +271,9 @@ def stroke_attributes(stroke: Stroke, places: int) -> dict[str, str]:
     elif stroke.miter_limit != _DEFAULT_MITER:
         attributes["MiterLimit"] = number(stroke.miter_limit)
     if stroke.dash:
-        attributes["DashPattern"] = " ".join(number(length, places + 1) for length in stroke.dash)
+        # Readers take the lengths in pairs, of a dash and a gap.
+        pairs = stroke.dash * (1 + len(stroke.dash) % 2)
+        attributes["DashPattern"] = " ".join(number(length, places + 1) for length in pairs)
         if stroke.dash_offset:
             attributes["DashOffset"] = number(stroke.dash_offset, places + 1)
     return attributes

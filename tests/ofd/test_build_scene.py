@@ -171,7 +171,7 @@ def same_stroke(one: PathItem, other: PathItem) -> bool:
     pens = [
         (
             item.stroke.width * item.matrix.scale,
-            tuple(length * item.matrix.scale for length in item.stroke.dash),
+            tuple(length * item.matrix.scale for length in item.stroke.dash * (1 + len(item.stroke.dash) % 2)),
             item.stroke.dash_offset * item.matrix.scale if item.stroke.dash else 0.0,
             item.stroke.cap,
             item.stroke.join,
