@@ -23,7 +23,7 @@ from ofd.model.document import Document
 from ofd.package.source import FileSource
 from ofd.verify.coverage_picture import marked_scene
 from ofd.verify.document import Verification, examine
-from ofd.verify.drawn import differing_pages
+from ofd.verify.drawn import with_pages_compared
 from ofd.verify.forms import coverage_form, detailed_form, simple_form
 from ofd.verify.page_coverage import page_coverage
 from trustcore.console import print_report, printable
@@ -117,30 +117,19 @@ def add_to(app: typer.Typer, clock: Callable[[], datetime]) -> None:
         with closing(_opened(file)) as source, refusals(file):
             with shown_progress("验证 Verifying") as progress:
                 verification = examine(source, policy, progress=progress)
-            differing = _differing(verification) if compare else ()
-            further: dict[str, object] = {}
             if compare:
-                further["differing_pages"] = [index + 1 for index in differing]
+                with shown_progress("比较 Comparing") as progress:
+                    verification = with_pages_compared(verification, fonts=FontLibrary(), progress=progress)
+            further: dict[str, object] = {}
             if pictures is not None:
                 further["pages"] = _draw(verification, pictures, file.stem)
             _print(verification, file, source, form, as_json=as_json, further=further)
-        raise typer.Exit(1 if differing else verification.report.verdict.exit_code)
+        raise typer.Exit(verification.report.verdict.exit_code)
 
 
 def _opened(file: Path) -> FileSource:
     with refusals(file):
         return FileSource(file)
-
-
-def _differing(verification: Verification) -> tuple[int, ...]:
-    """Pages that a reader that repairs links shows otherwise; none for a file that is no package at all."""
-    if verification.package is None:
-        return ()
-    try:
-        with shown_progress("比较 Comparing") as progress:
-            return differing_pages(verification.package, fonts=FontLibrary(), progress=progress)
-    except TrustError:
-        return ()
 
 
 def _draw(verification: Verification, folder: Path, stem: str) -> list[dict[str, object]]:
@@ -189,9 +178,6 @@ def _print(
         print_report(report, file_name=file.name, data=b"", as_json=False)
     else:
         _print_signatures(content, file.name)
-    for page in cast("list[int]", further.get("differing_pages", [])):
-        sentence = f"第 {page} 页因阅读器而异 / page {page} looks different in readers that repair links"
-        Console().print(f"[red]{sentence}[/]")
     for drawn in cast("list[dict[str, object]]", further.get("pages", [])):
         if not drawn["covered"]:
             sentence = f"第 {drawn['page']} 页有未签名的内容 / page {drawn['page']} shows what is not signed"

@@ -156,13 +156,15 @@ def test_pages_may_be_compared_as_readers_draw_them(tmp_path: Path, root: Path, 
     file = saved(tmp_path, seal_by_force(pki, document))
     answer = run("--trust", root, "--compare", "--json", file)
     assert answer.exit_code == 0
-    assert json.loads(answer.stdout)["differing_pages"] == []
+    assert json.loads(answer.stdout)["steps"][-1]["code"] == "ofd.differential.pages"
     files = unpack(document)
     files["Doc_0/Document.xml"] = files["Doc_0/Document.xml"].replace(b"Tpls/Tpl_0/", b"tpls/tpl_0/")
     file = saved(tmp_path, seal_by_force(pki, write_package(files)))
     answer = run("--trust", root, "--compare", "--json", file)
     assert answer.exit_code == 1
-    assert json.loads(answer.stdout)["differing_pages"] == [1]
+    assert json.loads(answer.stdout)["steps"][-1]["evidence"] == {"pages": "1"}
+    assert run("--trust", root, "--compare", saved(tmp_path, b"no package")).exit_code == 1
+    assert run("--trust", root, "--compare", saved(tmp_path, write_package({"OFD.xml": b"<OFD/>"}))).exit_code == 1
 
 
 def test_a_document_is_verified_from_a_file_and_from_an_open_package(tmp_path: Path, pki: Pki, sealed: bytes) -> None:
