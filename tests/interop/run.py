@@ -19,6 +19,7 @@ import judge_gateway
 import judge_gmssl
 import judge_ofdrw
 import judge_ofdrw_exchange
+import judge_ofdrw_vault
 import judge_openid
 import judge_openssl
 import judge_pdf
@@ -39,6 +40,7 @@ JUDGES: tuple[tuple[str, Judge], ...] = (
     ("gmssl", judge_gmssl.judge),
     ("ofdrw", judge_ofdrw.judge),
     ("ofdrw, both ways", judge_ofdrw_exchange.judge),
+    ("ofdrw's classes, encryption", judge_ofdrw_vault.judge),
     ("pdfsig", judge_pdf.judge_pdfsig),
     ("pyHanko", judge_pdf.judge_pyhanko),
     ("EU DSS", judge_dss.judge),
