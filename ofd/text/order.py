@@ -6,6 +6,7 @@ columns of Chinese text, read from the right, that is just how it comes out.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from statistics import median
 
 from ofd.geometry import Point
@@ -25,6 +26,7 @@ _RUN_GAP = 1.6
 """Em between two pieces of a line that may belong to two columns."""
 _BLOCK_GAP = 1.1
 """Em of nothing between two blocks."""
+_MOST_GAPS = 8
 _COLUMN_LINES = 3
 """Lines on both sides that make a gap the gap between two columns."""
 _LEVEL = 0.3
@@ -143,11 +145,16 @@ def _columns(pieces: Sequence[_Piece]) -> list[list[_Piece]]:
     """Pieces left and right of a gap that goes all the way down, if both sides look like columns of text."""
     ordered = sorted(pieces, key=lambda piece: piece.left)
     size = median(piece.size for piece in pieces)
+    gaps: list[tuple[float, int]] = []
     right = ordered[0].right
     for index, piece in enumerate(ordered):
-        if piece.left - right > size and _are_columns(ordered[:index], ordered[index:]):
-            return [ordered[:index], ordered[index:]]
+        if piece.left - right > size:
+            gaps.append((piece.left - right, index))
         right = max(right, piece.right)
+    # A page with more gaps is a table; looking at all would take long.
+    for _, index in sorted(nlargest(_MOST_GAPS, gaps), key=lambda gap: gap[1]):
+        if _are_columns(ordered[:index], ordered[index:]):
+            return [ordered[:index], ordered[index:]]
     return [list(pieces)]
 
 

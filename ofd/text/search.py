@@ -23,6 +23,7 @@ from trustcore.errors import RejectedError
 
 __all__ = ["Hit", "document_text", "find_in_page", "search"]
 
+_LONGEST = 256
 _NEXT_LINE = 2.5
 """Em between the baselines of two lines over which a keyword may be split."""
 
@@ -90,7 +91,7 @@ def search(
         progress: told of pages.
 
     Raises:
-        RejectedError: ``ofd.text.keyword`` for a keyword of blanks.
+        RejectedError: ``ofd.text.keyword`` for a keyword of blanks, or one that is too long.
         NotFoundError: ``ofd.model.no-page``; ``ofd.font.not-installed``.
     """
     wanted = frozenset(_wanted(keyword, ignore_case=ignore_case))
@@ -107,7 +108,7 @@ def find_in_page(text: PageText, keyword: str, *, page: int, ignore_case: bool =
     """All places where a keyword stands on one page.
 
     Raises:
-        RejectedError: ``ofd.text.keyword`` for a keyword of blanks.
+        RejectedError: ``ofd.text.keyword`` for a keyword of blanks, or one that is too long.
     """
     wanted = _wanted(keyword, ignore_case=ignore_case)
     found: dict[frozenset[tuple[str, Point]], Hit] = {}
@@ -156,8 +157,8 @@ def _all_characters(items: Iterable[Item], *, ignore_case: bool) -> frozenset[st
 
 def _wanted(keyword: str, *, ignore_case: bool) -> str:
     wanted = "".join(_plain(char, ignore_case=ignore_case) for char in keyword)
-    if not wanted:
-        raise RejectedError("The keyword has no characters.", code="ofd.text.keyword")
+    if not 0 < len(wanted) <= _LONGEST:
+        raise RejectedError(f"A keyword has 1 to {_LONGEST} characters.", code="ofd.text.keyword")
     return wanted
 
 

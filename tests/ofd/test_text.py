@@ -190,9 +190,10 @@ def test_forms_of_a_character_and_its_case_are_the_same_where_wished() -> None:
     assert len(find("ab", line("AB", 20, 30), ignore_case=True)) == 1
 
 
-def test_a_keyword_of_blanks_is_refused_at_once() -> None:
+@pytest.mark.parametrize("keyword", ["", " \u3000", "章" * 257])
+def test_a_keyword_of_blanks_or_without_end_is_refused_at_once(keyword: str) -> None:
     with pytest.raises(RejectedError) as caught:
-        search(document(""), " \u3000")
+        search(document(""), keyword)
     assert caught.value.code == "ofd.text.keyword"
 
 
