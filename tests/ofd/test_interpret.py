@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import ImageCms
@@ -508,3 +509,15 @@ def test_a_blank_page_that_cannot_be_read_says_so() -> None:
     scene = scene_of(HandMade(files={"Doc_0/Pages/Page_0/Content.xml": b"?"}))
     assert scene.items == ()
     assert scene.warnings
+
+
+def test_threads_share_a_document() -> None:
+    pages = tuple(f"<Content><Layer>{figure(number=number)}</Layer></Content>" for number in range(12))
+    document = Document.open(HandMade(pages=pages, public=IMAGES).to_bytes())
+    fonts = installed_fonts()
+
+    def draw_page(index: int) -> str:
+        return page_scene(document, index, fonts=fonts).items[0].origin.object_id
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(draw_page, [*range(12)] * 3)) == [str(index) for index in range(12)] * 3
