@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from math import hypot
 
 from ofd.build.bounds import clip_box, intersection, item_box, outward, rectangle_of, transformed
+from ofd.build.finite import placeable
 from ofd.build.numbers import box_text, matrix_text, number, path_text, places_for
 from ofd.build.paints import write_paint
 from ofd.build.resources import ResourceTable
@@ -96,7 +97,8 @@ class ItemWriter:
         Raises:
             RejectedError: ``ofd.draw.depth`` for groups nested too deeply; ``ofd.image.format``.
         """
-        return tuple(self._draw(item, _Place(parent=parent, offset=offset)))
+        shown = placeable(item)
+        return () if shown is None else tuple(self._draw(shown, _Place(parent=parent, offset=offset)))
 
     def _draw(self, item: Item, place: _Place) -> Iterator[int]:
         if isinstance(item, Group):
@@ -172,7 +174,7 @@ class ItemWriter:
 
     def _text(self, run: TextRun, place: _Place) -> Iterator[int]:
         item = run.item
-        frame = _frame(item, place)
+        frame = _frame(item, place) if item.size > 0 else None
         if frame is None:
             return
         by, matrix = Point(0, 0), frame.matrix

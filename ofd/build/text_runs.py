@@ -98,7 +98,8 @@ def _offsets(glyphs: Sequence[Glyph], characters: int, places: int) -> dict[str,
 def _run(item: TextItem, glyphs: list[Glyph]) -> TextRun:
     face = glyph_face(item, glyphs[0])
     text = "".join(_storable(glyph.text) for glyph in glyphs)
-    own = replace(item, face=face, glyphs=tuple(replace(glyph, face=None) for glyph in glyphs))
+    plain = tuple(glyph if glyph.face is None else replace(glyph, face=None) for glyph in glyphs)
+    own = replace(item, face=face, glyphs=plain)
     given = len(text) == len(glyphs) and all(
         glyph.index == face.glyph(char) for glyph, char in zip(glyphs, text, strict=True)
     )
@@ -108,6 +109,8 @@ def _run(item: TextItem, glyphs: list[Glyph]) -> TextRun:
 
 def _storable(text: str) -> str:
     """The characters of a glyph as XML can hold them, at least one."""
+    if text and text.isprintable():
+        return text
     return "".join(
         " " if char in _SPACES else _UNKNOWN if category(char) in _NOT_IN_XML or char in _NONCHARACTERS else char
         for char in text or _NOTHING

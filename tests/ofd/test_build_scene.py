@@ -512,5 +512,34 @@ def test_items_without_extent_or_ink_are_left_out(fonts: FontStack) -> None:
     assert not layer.xpath("//*[@Boundary]")
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf"), 1e300])
+def test_items_without_a_place_are_left_out(fonts: FontStack, bad: float) -> None:
+    stops = (Stop(position=0, color=Color.of(0, 0, 0)), Stop(position=1, color=Color.of(1, 1, 1)))
+    axial = AxialPaint(start=Point(0, 0), end=Point(bad, 1), stops=stops)
+    mesh = MeshPaint(
+        triangles=(Triangle(points=(Point(0, 0), Point(bad, 0), Point(1, 1)), colors=(Color.of(0, 0, 0),) * 3),)
+    )
+    good = text_of(fonts.faces[0], "a")
+    glyph = Glyph(index=1, x=bad, y=0, text="a")
+    items = (
+        path_of(fill=RED, path=(("M", (0.0, 0.0)), ("L", (bad, 1.0)))),
+        path_of(fill=RED, matrix=Matrix(1, 0, 0, 1, bad, 0)),
+        path_of(fill=axial),
+        path_of(fill=mesh),
+        path_of(stroke=Stroke(paint=BLACK, width=bad)),
+        path_of(stroke=Stroke(paint=BLACK, dash=(1.0, bad))),
+        TextItem(face=good.face, size=bad, glyphs=good.glyphs, matrix=IDENTITY, fill=BLACK, origin=ORIGIN),
+        TextItem(face=good.face, size=1, glyphs=(glyph,), matrix=IDENTITY, fill=BLACK, origin=ORIGIN),
+        ImageItem(image=Image(name="a", data=sample_png()), matrix=Matrix(bad, 0, 0, 1, 0, 0), origin=ORIGIN),
+    )
+    clip = Clip(areas=(ClipArea(path=(("M", (bad, 0.0)), ("L", (1.0, 1.0))), matrix=IDENTITY),))
+    groups = (
+        Group(items=items, alpha=0.5, origin=ORIGIN),
+        Group(items=(path_of(fill=RED),), clips=(clip,), origin=ORIGIN),
+    )
+    parts = unpack(package_of(fonts, *items, *groups))
+    assert b"Boundary" not in parts["Doc_0/Pages/Page_0/Content.xml"]
+
+
 def test_every_kind_of_item_is_drawn() -> None:
     assert set(scene.Item.__args__) == {PathItem, TextItem, ImageItem, Group}
