@@ -21,7 +21,7 @@ from ofd.verify.kinds import Kind
 from ofd.xmlio import Element
 from trustcore.report import ReportBuilder, Status
 
-__all__ = ["Difference", "add_differences", "add_package_differences", "differences_in"]
+__all__ = ["Difference", "Known", "add_differences", "add_package_differences", "differences_in"]
 
 _CLAUSE = "GB/T 33190-2016 §7.1"
 _NAMED = 20
@@ -69,13 +69,18 @@ _TEXTS = {
 }
 
 
-def differences_in(root: Element, name: str, kind: Kind) -> Iterator[Difference]:
+Known = dict[tuple[str, str], Element]
+"""Definitions by kind of element and ID."""
+
+
+def differences_in(root: Element, name: str, kind: Kind, *, known: Known | None = None) -> Iterator[Difference]:
     """The differences that one part holds.
 
     Args:
         root: its root element.
         name: its entry name.
         kind: what it is for.
+        known: what other parts that are looked up together with this one define; what this one does is added.
     """
     if kind not in _LOOKED_AT:
         return
@@ -92,19 +97,21 @@ def differences_in(root: Element, name: str, kind: Kind) -> Iterator[Difference]
             yield Difference(reason="namespace", entry=name, detail=f"{element.localname} {namespace}")
     wanted = _WITH_ID.get(kind)
     if wanted is not None:
-        yield from _repeated(root, name, wanted)
+        yield from _repeated(root, name, wanted, {} if known is None else known)
 
 
-def _repeated(root: Element, name: str, wanted: Iterable[str]) -> Iterator[Difference]:
-    """IDs of which two different things in one part have the same."""
-    known: dict[str, Element] = {}
+def _repeated(root: Element, name: str, wanted: Iterable[str], known: Known) -> Iterator[Difference]:
+    """IDs of which two different things of one kind have the same."""
     for node in root.iter("*"):
         identifier = node.get("ID")
-        if identifier is None or etree.QName(node).localname not in wanted:
+        if identifier is None:
             continue
-        other = known.setdefault(identifier.strip().lstrip("0"), node)
+        kind = etree.QName(node).localname
+        if kind not in wanted:
+            continue
+        other = known.setdefault((kind, identifier.strip().lstrip("0")), node)
         if other is not node and etree.tostring(other, with_tail=False) != etree.tostring(node, with_tail=False):
-            yield Difference(reason="repeated-id", entry=name, detail=f"ID {identifier}")
+            yield Difference(reason="repeated-id", entry=name, detail=f"{kind} {identifier}")
 
 
 def add_differences(differences: Iterable[Difference], report: ReportBuilder) -> None:

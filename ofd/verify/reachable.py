@@ -14,7 +14,7 @@ from ofd.package.lenient import LenientPackage
 from ofd.package.loc import absolute, resolve
 from ofd.package.reader import Package
 from ofd.structure import ROOT, read_part
-from ofd.verify.differential import Difference, differences_in
+from ofd.verify.differential import Difference, Known, differences_in
 from ofd.verify.kinds import Kind
 from ofd.xmlio import Element
 from trustcore.errors import TrustError
@@ -47,11 +47,10 @@ def find_reachable(package: Package, trees: Mapping[str, Element] | None = None)
         package: the document.
         trees: root elements of entries that were read already.
     """
-    known = trees or {}
+    walk = _Walk(package, trees or {})
     parts: dict[str, Kind] = {}
     missing: dict[str, Kind] = {}
     problems: list[TrustError] = []
-    differences: list[Difference] = []
     seen: set[_Link] = set()
     waiting: deque[_Link] = deque([(ROOT, Kind.ROOT)])
     while waiting:
@@ -67,26 +66,41 @@ def find_reachable(package: Package, trees: Mapping[str, Element] | None = None)
         if name not in package:
             continue
         try:
-            waiting.extend(_links(package, link, known, differences))
+            waiting.extend(walk.links(name, kind))
         except TrustError as error:
             problems.append(error)
     if missing or problems:
-        differences += _repaired(package, missing, problems)
-    return Reachable(parts=parts, missing=missing, problems=tuple(problems), differences=tuple(differences))
+        walk.differences += _repaired(package, missing, problems)
+    return Reachable(parts=parts, missing=missing, problems=tuple(problems), differences=tuple(walk.differences))
 
 
-def _links(package: Package, part: _Link, known: Mapping[str, Element], differences: list[Difference]) -> list[_Link]:
-    """The parts that a part links to."""
-    name, kind = part
-    if kind not in _READERS:
-        return []
-    root_name, reader = _READERS[kind]
-    root = known.get(name) if kind in {Kind.ROOT, Kind.DOCUMENT} else None
-    if root is None:
-        root = read_part(package, name, root_name)
-    differences += differences_in(root, name, kind)
-    with xmlio.naming(name):
-        return list(reader(root, name))
+class _Walk:
+    """Reads one part after the other, and remembers what has to be compared between them."""
+
+    def __init__(self, package: Package, trees: Mapping[str, Element]) -> None:
+        self._package = package
+        self._trees = trees
+        self._owners: dict[str, str] = {}
+        self._defined: dict[str, Known] = {}
+        self.differences: list[Difference] = []
+
+    def links(self, name: str, kind: Kind) -> list[_Link]:
+        """The parts that a part links to."""
+        if kind not in _READERS:
+            return []
+        root_name, reader = _READERS[kind]
+        root = self._trees.get(name) if kind in {Kind.ROOT, Kind.DOCUMENT} else None
+        if root is None:
+            root = read_part(self._package, name, root_name)
+        # Resources of the whole document are looked up together; those of a page belong to the page alone.
+        owner = self._owners.get(name)
+        known = None if owner is None else self._defined.setdefault(owner, {})
+        self.differences += differences_in(root, name, kind, known=known)
+        with xmlio.naming(name):
+            found = list(reader(root, name))
+        if kind is Kind.DOCUMENT:
+            self._owners.update({linked: name for linked, what in found if what is Kind.RESOURCE})
+        return found
 
 
 def _repaired(package: Package, missing: Mapping[str, Kind], problems: Iterable[TrustError]) -> Iterator[Difference]:

@@ -53,6 +53,14 @@ def two_fonts(files: dict[str, bytes]) -> None:
     files["Doc_0/PublicRes.xml"] = fonts.replace(b"</ofd:Fonts>", other + b"</ofd:Fonts>", 1)
 
 
+def two_fonts_in_two_files(files: dict[str, bytes]) -> None:
+    """PublicRes and DocumentRes are searched in one order by some and in the other by others."""
+    fonts = files["Doc_0/PublicRes.xml"]
+    identifier = fonts[fonts.index(b"<ofd:Font ") :].split(b'ID="', 1)[1].split(b'"', 1)[0]
+    other = b'<ofd:Fonts><ofd:Font ID="' + identifier + b'" FontName="Other"/></ofd:Fonts>'
+    files["Doc_0/DocumentRes.xml"] = files["Doc_0/DocumentRes.xml"].replace(b"</ofd:Res>", other + b"</ofd:Res>", 1)
+
+
 def linked_in_other_case(files: dict[str, bytes]) -> None:
     files["Doc_0/Document.xml"] = files["Doc_0/Document.xml"].replace(
         b"Tpls/Tpl_0/Content.xml", b"tpls/Tpl_0/content.xml"
@@ -70,6 +78,7 @@ def linked_with_backslashes(files: dict[str, bytes]) -> None:
         (older_layer, "ofd.differential.mixed-namespaces"),
         (unqualified_layer, "ofd.differential.mixed-namespaces"),
         (two_fonts, "ofd.differential.repeated-id"),
+        (two_fonts_in_two_files, "ofd.differential.repeated-id"),
         (linked_in_other_case, "ofd.differential.link"),
         (linked_with_backslashes, "ofd.differential.link"),
     ],
