@@ -1,6 +1,6 @@
 """Comparing two documents, and a document with what one of its signatures signed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,11 +53,14 @@ class Comparing:
             progress: told of pages.
         """
         old, new = self._documents
-        return Comparison(
-            parts=tuple(_part_changes(_lenient(old), _lenient(new))),
-            values=tuple(_value_changes(_values(old), _values(new))),
-            pages=compare_pages(self._old, self._new, dpi=dpi, tolerance=tolerance, progress=progress) if pages else (),
+        parts = tuple(_part_changes(_lenient(old), _lenient(new)))
+        known = _unchanged_pages(new, {part.name for part in parts})
+        found = (
+            compare_pages(self._old, self._new, dpi=dpi, tolerance=tolerance, progress=progress, known=known)
+            if pages
+            else ()
         )
+        return Comparison(parts=parts, values=tuple(_value_changes(_values(old), _values(new))), pages=found)
 
     def picture(self, comparison: Comparison, number: int, *, dpi: float = 150) -> bytes:
         """PNG of what became of a page: see :func:`ofd.compare.picture.difference_picture`.
@@ -168,6 +171,15 @@ def _find(package: Package, signature_id: str) -> tuple[str, ListedSignature]:
         f"There is no signature {signature_id!r}; there are: {', '.join(known) or 'none'}.",
         code="ofd.compare.no-signature",
     )
+
+
+def _unchanged_pages(document: Document, changed: Collection[str]) -> frozenset[int]:
+    """Pages that cannot differ: their file is the same, and so is everything that is not the file of a page."""
+    names = [link.part for link in document.page_links]
+    templates = {link.part for link in document.template_links}
+    if not set(changed) <= set(names) - templates:
+        return frozenset()
+    return frozenset(index for index, name in enumerate(names) if name is not None and name not in changed)
 
 
 def _lenient(document: Document) -> LenientPackage:

@@ -4,7 +4,7 @@ Pages are first told apart by what they paint, which is exact and cheap; only pa
 are drawn and compared point by point.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import SequenceMatcher
 from functools import lru_cache
@@ -58,12 +58,27 @@ class _Print:
 
 
 def compare_pages(
-    old: PageSource, new: PageSource, *, dpi: float, tolerance: int, progress: Progress
+    old: PageSource,
+    new: PageSource,
+    *,
+    dpi: float,
+    tolerance: int,
+    progress: Progress,
+    known: Container[int] = (),
 ) -> tuple[PageChange, ...]:
-    """What became of each page; ``progress`` is told of pages read."""
+    """What became of each page.
+
+    Args:
+        old: the pages before.
+        new: the pages now.
+        dpi: how fine pages are drawn that are made of other objects.
+        tolerance: by how much points may differ, of 255.
+        progress: told of pages read.
+        known: indexes of pages that are made of the same files in both: they are not read.
+    """
     total = len(old) + len(new)
-    old_prints = [_print(old, index) for index in _counted(len(old), 0, total, progress)]
-    new_prints = [_print(new, index) for index in _counted(len(new), len(old), total, progress)]
+    old_prints = [_print(old, index, known) for index in _counted(len(old), 0, total, progress)]
+    new_prints = [_print(new, index, known) for index in _counted(len(new), len(old), total, progress)]
     pairs = list(_align(old_prints, new_prints))
     moved = _moved(pairs, old_prints, new_prints)
     found: list[PageChange] = []
@@ -92,7 +107,9 @@ def _counted(count: int, done: int, total: int, progress: Progress) -> Iterator[
         yield index
 
 
-def _print(source: PageSource, index: int) -> _Print:
+def _print(source: PageSource, index: int, known: Container[int]) -> _Print:
+    if index in known:
+        return _Print(f"page {index}".encode(), "")
     try:
         scene = source.scene(index)
     except TrustError as error:

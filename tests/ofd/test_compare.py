@@ -172,6 +172,34 @@ def test_content_that_was_never_signed_is_shown_as_added(pki: Pki) -> None:
     assert [part.name for part in answer.comparison.parts] == ["Doc_0/smuggled.txt"]
 
 
+def test_a_page_that_is_also_a_template_is_not_taken_for_unchanged() -> None:
+    """The first page is made the template of the second: what changes it changes both."""
+    files = unpack(made([text("一")], [text("二")]))
+    files["Doc_0/Document.xml"] = files["Doc_0/Document.xml"].replace(
+        b"</ofd:CommonData>",
+        b'<ofd:TemplatePage ID="900" BaseLoc="Pages/Page_0/Content.xml"/></ofd:CommonData>',
+    )
+    second = files["Doc_0/Pages/Page_1/Content.xml"]
+    start = second.index(b"<ofd:Content>")
+    files["Doc_0/Pages/Page_1/Content.xml"] = second[:start] + b'<ofd:Template TemplateID="900"/>' + second[start:]
+    changed = dict(files)
+    first = "Doc_0/Pages/Page_0/Content.xml"
+    changed[first] = changed[first].replace(b"</ofd:Layer>", b"</ofd:Layer><ofd:Layer ID='990'/>")
+    changed[first] = changed[first].replace("一".encode(), "二".encode())
+    comparison = compare(write_package(files), write_package(changed))
+    assert [page.state for page in comparison.pages] == [PageState.CHANGED] * 2
+
+
+def test_only_the_page_that_changed_is_told_when_all_else_is_the_same() -> None:
+    files = unpack(made([text("一")], [text("二")], [text("三")]))
+    changed = dict(files)
+    name = "Doc_0/Pages/Page_1/Content.xml"
+    changed[name] = changed[name].replace("二".encode(), "三".encode())
+    comparison = compare(write_package(files), write_package(changed))
+    assert [page.state for page in comparison.pages] == [PageState.SAME, PageState.CHANGED, PageState.SAME]
+    assert comparison.pages[1].text[0].new == ("三",)
+
+
 def test_a_signature_that_is_not_there_is_told(pki: Pki) -> None:
     with pytest.raises(NotFoundError, match="s001"):
         since_signature(sealed_sample(), "s999")
