@@ -1,7 +1,7 @@
 """Documents are put together and taken apart, and every page looks as it did."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,9 @@ import pytest
 from ofd.build.annotations import AnnotationType
 from ofd.build.colors import ColorSpaceType, SpaceColor
 from ofd.build.document import DocumentBuilder, Placement, destination
+from ofd.build.editing import DocumentEditor
 from ofd.build.merging import Selection, merge, merge_to, split
+from ofd.build.watermarks import Watermark
 from ofd.draw.interpret import page_scene
 from ofd.draw.png import to_png
 from ofd.draw.scene import Group, Item, TextItem
@@ -20,10 +22,12 @@ from ofd.model.document import Document
 from ofd.model.info import Info
 from ofd.model.navigation import Bookmark, OutlineItem
 from ofd.package.reader import Package, write_package
+from ofd.verify.document import verify
 from ofd.verify.reachable import find_reachable
 from trustcore.errors import ConflictError, MalformedError, NotFoundError, RejectedError
+from trustcore.report import Verdict
 
-from support.ofd_samples import sample_png, unpack
+from support.ofd_samples import Pki, sample_png, seal_document, unpack
 
 INFO = Info(doc_id="1" * 32, title="合", created="2030-03-01")
 
@@ -171,3 +175,13 @@ def test_an_id_that_means_two_resources_is_refused(fonts: FontStack) -> None:
     changed = parts | {"Doc_0/Other.xml": resource, "Doc_0/Pages/Page_0/Content.xml": content}
     with pytest.raises(MalformedError, match="two resources"):
         merge([Selection(source=write_package(changed))], INFO)
+
+
+def test_what_was_merged_and_edited_is_sealed_and_verified(fonts: FontStack, pki: Pki) -> None:
+    merged = merge([Selection(source=source(fonts, name)) for name in "甲乙"], INFO)
+    changes = DocumentEditor(merged, fonts=fonts, today=date(2030, 1, 10))
+    changes.add_page(at=0).text("封面", x_mm=20, y_mm=40, size_mm=9)
+    changes.add_watermark(Watermark(text="副本"))
+    sealed = seal_document(pki, changes.to_bytes())
+    report = verify(sealed, pki.policy())
+    assert report.verdict is Verdict.VALID, report
