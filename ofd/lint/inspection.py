@@ -217,6 +217,8 @@ class _Visit:
         if found is None:
             if not strict:
                 self.problem(rules.LINK_MALFORMED, node, location=location)
+            elif target == "Res":
+                self.problem(rules.LINK_DANGLING, node, location=location)
             elif target not in {"reference", "version"}:
                 self.problem(rules.LINK_MISSING, node, location=location)
             return

@@ -62,6 +62,8 @@ class _Mender:
         """Node, attribute (empty for the text), value before and after, of values that are written otherwise."""
         self.links: list[tuple[Element, str, str]] = []
         """Node, location before and after."""
+        self.dangling: list[tuple[Element, str]] = []
+        """Links to resource files that are not there."""
 
     def problem(self, rule: Rule, node: Element, **values: object) -> None:
         if rule is rules_structure.VALUE_FORM:
@@ -80,6 +82,8 @@ class _Mender:
         found = self._package.find(location, holder=self._name, base=base)
         if found is not None and found != strict:
             self.links.append((node, location, absolute(found)))
+        elif found is None and strict and target == "Res":
+            self.dangling.append((node, location))
 
     def definition(self, kind: str, number: int, node: Element) -> None:
         """IDs stay as they are."""
@@ -91,7 +95,9 @@ class _Mender:
         self.kinds.append((kind, node))
 
 
-def repair_part(root: Element, type_name: str, package: LenientPackage, name: str) -> list[Repair]:
+def repair_part(
+    root: Element, type_name: str, package: LenientPackage, name: str, *, drops_links: bool = False
+) -> list[Repair]:
     """Mend a part in place, all but its namespace.
 
     Args:
@@ -99,11 +105,17 @@ def repair_part(root: Element, type_name: str, package: LenientPackage, name: st
         type_name: the element type.
         package: where its links lead.
         name: its entry name.
+        drops_links: whether links to resource files that are not there may go: nobody asks for what was in them.
     """
     base = root.get("BaseLoc", "").strip() if type_name == "Res" else ""
     mender = _Mender(package, name, base=base, in_res=type_name == "Res")
     walk(root, type_name, mender)
     done = [*_links(mender, name), *_values(mender, name)]
+    for node, location in mender.dangling if drops_links else ():
+        parent = node.getparent()
+        if parent is not None:
+            done.append(_repair(rules_structure.LINK_DANGLING, node, name, location, ""))
+            parent.remove(node)
     for kind, node in mender.kinds:
         if kind.name == "TextCode":
             done.extend(_deltas(node, name))

@@ -26,6 +26,8 @@ from trustcore.errors import ConflictError, InternalError, RejectedError, TrustE
 __all__ = ["Repair", "Repaired", "is_signed", "refuse_signed", "repair"]
 
 _SIGNATURE_TYPES = frozenset({"Signatures", "Signature", "signed-value", "seal"})
+_MISSED = frozenset({rules.REFERENCE_MISSING.code, rules.PART_UNREADABLE.code, rules.PART_ROOT.code})
+"""Findings after which a missing resource file may be missed."""
 _DAMAGE = frozenset({"ofd.read.entry-damaged", "ofd.read.cut-off"})
 """Warnings that say that content is lost: nothing mends that."""
 
@@ -46,7 +48,8 @@ def repair(data: bytes, *, fonts: FontLibrary | None = None) -> Repaired:
 
     Mended are: the ZIP structure and names of entries, old namespaces and prefixes, the order of elements, MaxUnitID,
     locations that only lenient readers find, dates, DocID and paths that are written otherwise than the standard
-    asks, surplus deltas, and the declared format of pictures. Each page is drawn before and after, and compared.
+    asks, surplus deltas, the declared format of pictures, and links to resource files that are not there, where nothing
+    is missing for it. Each page is drawn before and after, and compared.
 
     Args:
         data: the document.
@@ -61,11 +64,14 @@ def repair(data: bytes, *, fonts: FontLibrary | None = None) -> Repaired:
     package = LenientPackage(data)
     refuse_signed(package)
     _refuse_damaged(package)
-    inspection = inspect(package, Findings(), {})
+    findings = Findings()
+    inspection = inspect(package, findings, {})
+    drops_links = not findings.report(is_signed=False).codes & _MISSED
     files: dict[str, bytes] = {}
     done: list[Repair] = []
     for name, kinds in inspection.reached.items():
-        mended = _mend(package, name, [kind for kind in kinds if is_element_type(kind)], inspection)
+        types = [kind for kind in kinds if is_element_type(kind)]
+        mended = _mend(package, name, types, inspection, drops_links=drops_links)
         if mended is not None:
             files[name], repairs = mended
             done.extend(repairs)
@@ -117,7 +123,7 @@ def is_signed(package: LenientPackage) -> bool:
 
 
 def _mend(
-    package: LenientPackage, name: str, types: Sequence[str], inspection: Inspection
+    package: LenientPackage, name: str, types: Sequence[str], inspection: Inspection, *, drops_links: bool
 ) -> tuple[bytes, list[Repair]] | None:
     """The mended part and what was done; ``None`` for a part that is fine or cannot be read."""
     if not types:
@@ -128,7 +134,7 @@ def _mend(
         return None
     if name_of(root) != types[0]:
         return None
-    done = repair_part(root, types[0], package, name)
+    done = repair_part(root, types[0], package, name, drops_links=drops_links)
     done.extend(_raise_maximum(root, name, inspection))
     root, renamed = in_namespace(root, name)
     done.extend(renamed)

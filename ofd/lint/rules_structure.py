@@ -208,6 +208,14 @@ LINK_MISSING = Rule(
     en="{location} is linked and not in the package",
     clause="GB/T 33190-2016 §7.1",
 )
+LINK_DANGLING = Rule(
+    code="ofd.lint.link.dangling",
+    severity=_ERROR,
+    zh="资源文件 {location} 不在文件包中",
+    en="The resource file {location} is linked and not in the package",
+    clause="GB/T 33190-2016 §7.1",
+    repairable=True,
+)
 LINK_LENIENT = Rule(
     code="ofd.lint.link.lenient",
     severity=_WARNING,

@@ -125,7 +125,8 @@ CASES: dict[str, Callable[[], dict[str, bytes]]] = {
         '<ofd:DrawParam ID="8" Relative="7"/></ofd:DrawParams>'
     ),
     "ofd.lint.link.malformed": lambda: replaced(DOCUMENT, "PublicRes.xml", "../../../PublicRes.xml/"),
-    "ofd.lint.link.missing": lambda: replaced(DOCUMENT, "PublicRes.xml", "OtherRes.xml"),
+    "ofd.lint.link.missing": lambda: replaced(DOCUMENT, "Pages/Page_0/Content.xml", "Pages/Page_9/Content.xml"),
+    "ofd.lint.link.dangling": lambda: replaced(DOCUMENT, "PublicRes.xml", "OtherRes.xml"),
     "ofd.lint.link.lenient": lambda: replaced(DOCUMENT, "Pages/Page_0/Content.xml", "Pages\\Page_0\\content.xml"),
     "ofd.lint.object.depth": lambda: small(
         "".join(f'<ofd:PageBlock ID="{n}">' for n in range(10, 43)) + "</ofd:PageBlock>" * 33

@@ -113,6 +113,18 @@ def test_the_largest_id_is_raised() -> None:
     assert result.data == sample_document() or unpack(result.data)[DOCUMENT].count(done.after.encode())
 
 
+def test_a_link_to_resources_that_nobody_misses_goes() -> None:
+    link = "<ofd:DocumentRes>Nowhere.xml</ofd:DocumentRes>"
+    files = files_with(DOCUMENT, "<ofd:DocumentRes>", f"{link}<ofd:DocumentRes>")
+    (done,) = mended(files).done
+    assert (done.code, done.before) == ("ofd.lint.link.dangling", "Nowhere.xml")
+    files = unpack(sample_document())
+    del files["Doc_0/DocumentRes.xml"]
+    missed = repair(write_package(files))
+    assert missed.done == ()
+    assert {"ofd.lint.link.dangling", "ofd.lint.reference.missing"} <= missed.left.codes
+
+
 def test_a_package_that_strict_readers_refuse_is_packed_anew() -> None:
     data = b"junk in front" + sample_document()
     result = repair(data)
