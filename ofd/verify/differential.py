@@ -5,11 +5,12 @@ Verification resolves links and reads XML in one way only; readers that draw rep
 
 * a link that cannot be followed strictly, and that readers repair;
 * elements of OFD in another namespace than the part's: readers that match names only draw them, others do not;
-* one ID for two things: readers take the first or the last.
+* one ID for two things, or two elements where one may stand: readers take the first or the last.
 
 :mod:`ofd.verify.drawn` compares the pages themselves, drawn from the strict and from the lenient reading.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -47,6 +48,12 @@ _WITH_ID = {
     Kind.RESOURCE: frozenset({"Font", "MultiMedia", "DrawParam", "ColorSpace", "CompositeGraphicUnit"}),
 }
 """What other parts refer to by ID."""
+_ONCE = {
+    Kind.DOCUMENT: frozenset({"CommonData", "Pages", "Annotations", "Attachments", "CustomTags", "Extensions"}),
+    Kind.PAGE: frozenset({"Area", "Content"}),
+    Kind.TEMPLATE: frozenset({"Area", "Content"}),
+}
+"""Children of the root element that stand once at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +61,7 @@ class Difference:
     """A place where readers part."""
 
     reason: str
-    """``namespace``, ``mixed-namespaces``, ``repeated-id`` or ``link``."""
+    """``namespace``, ``mixed-namespaces``, ``repeated-element``, ``repeated-id`` or ``link``."""
     entry: str
     """The part in which it stands."""
     detail: str
@@ -64,6 +71,10 @@ class Difference:
 _TEXTS = {
     "namespace": ("部分元素属于其他命名空间,不同阅读器显示不同", "Elements of OFD stand in a foreign namespace"),
     "mixed-namespaces": ("同一文件混用了两个命名空间,不同阅读器显示不同", "A part mixes two namespaces of OFD"),
+    "repeated-element": (
+        "只能出现一次的元素重复出现,不同阅读器取不同的一个",
+        "An element stands twice that may stand once",
+    ),
     "repeated-id": ("同一标识指代两个不同对象,不同阅读器显示不同", "One ID means two things"),
     "link": ("链接不规范,不同阅读器打开不同的文件", "Readers repair a link that means no file"),
 }
@@ -95,6 +106,10 @@ def differences_in(root: Element, name: str, kind: Kind, *, known: Known | None 
             yield Difference(reason="mixed-namespaces", entry=name, detail=f"{element.localname} {namespace or '-'}")
         elif element.localname in _DRAWN:
             yield Difference(reason="namespace", entry=name, detail=f"{element.localname} {namespace}")
+    once = _ONCE.get(kind, frozenset())
+    for child, count in Counter(etree.QName(node).localname for node in root.iterchildren("*")).items():
+        if count > 1 and child in once:
+            yield Difference(reason="repeated-element", entry=name, detail=child)
     wanted = _WITH_ID.get(kind)
     if wanted is not None:
         yield from _repeated(root, name, wanted, {} if known is None else known)

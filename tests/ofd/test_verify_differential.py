@@ -61,6 +61,10 @@ def two_fonts_in_two_files(files: dict[str, bytes]) -> None:
     files["Doc_0/DocumentRes.xml"] = files["Doc_0/DocumentRes.xml"].replace(b"</ofd:Res>", other + b"</ofd:Res>", 1)
 
 
+def two_contents(files: dict[str, bytes]) -> None:
+    files[PAGE] = files[PAGE].replace(b"</ofd:Page>", b'<ofd:Content><ofd:Layer ID="902"/></ofd:Content></ofd:Page>', 1)
+
+
 def linked_in_other_case(files: dict[str, bytes]) -> None:
     files["Doc_0/Document.xml"] = files["Doc_0/Document.xml"].replace(
         b"Tpls/Tpl_0/Content.xml", b"tpls/Tpl_0/content.xml"
@@ -77,6 +81,7 @@ def linked_with_backslashes(files: dict[str, bytes]) -> None:
         (foreign_text, "ofd.differential.namespace"),
         (older_layer, "ofd.differential.mixed-namespaces"),
         (unqualified_layer, "ofd.differential.mixed-namespaces"),
+        (two_contents, "ofd.differential.repeated-element"),
         (two_fonts, "ofd.differential.repeated-id"),
         (two_fonts_in_two_files, "ofd.differential.repeated-id"),
         (linked_in_other_case, "ofd.differential.link"),
