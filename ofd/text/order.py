@@ -4,7 +4,8 @@ Works for every direction alike: places are turned so that reading goes to the r
 columns of Chinese text, read from the right, that is just how it comes out.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 from statistics import median
@@ -233,18 +234,23 @@ def _gap(first: Character, second: Character) -> float:
 
 
 def _stacked(characters: Sequence[Character]) -> list[Character]:
-    """Chinese characters that stand alone below one another, each an object of its own, made a column."""
+    """Chinese characters that stand alone below one another, each an object of its own, made a column.
+
+    Most of them must have nothing on their own baseline: single characters in a column of a table are level with the
+    other cells of their rows.
+    """
     found = list(characters)
-    lonely = [index for index in _lonely(found) if found[index].text >= _FIRST_HAN]
-    lonely.sort(key=lambda index: (round(found[index].box.centre.x), found[index].origin.y))
+    level = {index: is_level for index, is_level in _lonely(found) if found[index].text >= _FIRST_HAN}
     runs: list[list[int]] = []
-    for index in lonely:
+    for index in sorted(level, key=lambda index: (round(found[index].box.centre.x), found[index].origin.y)):
         if runs and _follows(found[runs[-1][-1]], found[index]):
             runs[-1].append(index)
         else:
             runs.append([index])
     for run in runs:
-        for index in run if len(run) > 1 else ():
+        if len(run) == 1 or 2 * sum(level[index] for index in run) >= len(run):
+            continue
+        for index in run:
             item = found[index]
             found[index] = item._replace(direction=Point(0, 1), reach=item.size)
     return found
@@ -257,8 +263,8 @@ def _follows(upper: Character, lower: Character) -> bool:
     return aside < 0.3 * size and 0.5 * size < below <= _STACK_GAP * size
 
 
-def _lonely(characters: Sequence[Character]) -> list[int]:
-    """Those of usual direction with nothing beside them."""
+def _lonely(characters: Sequence[Character]) -> Iterator[tuple[int, bool]]:
+    """Those of usual direction with nothing beside them, and whether something farther away is level with them."""
     usual = Point(1, 0)
     chosen = [index for index, item in enumerate(characters) if item.direction == usual]
     chosen.sort(key=lambda index: characters[index].origin.y)
@@ -269,13 +275,12 @@ def _lonely(characters: Sequence[Character]) -> list[int]:
             rows[-1].append(index)
         else:
             rows.append([index])
-    found: list[int] = []
     for row in rows:
+        heights = Counter(round(characters[index].origin.y, 1) for index in row)
         row.sort(key=lambda index: characters[index].origin.x)
         for place, index in enumerate(row):
             item = characters[index]
             before = characters[row[place - 1]].box.right if place else float("-inf")
             after = characters[row[place + 1]].box.x if place + 1 < len(row) else float("inf")
             if item.box.x - before > item.size and after - item.box.right > item.size:
-                found.append(index)
-    return found
+                yield index, heights[round(item.origin.y, 1)] > 1

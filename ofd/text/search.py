@@ -23,6 +23,8 @@ from trustcore.errors import RejectedError
 
 __all__ = ["Hit", "document_text", "find_in_page", "search"]
 
+_WIDEST_GAP = 6
+"""Em between two characters of a keyword that are of different texts."""
 _LONGEST = 256
 _NEXT_LINE = 2.5
 """Em between the baselines of two lines over which a keyword may be split."""
@@ -118,6 +120,8 @@ def find_in_page(text: PageText, keyword: str, *, page: int, ignore_case: bool =
             parts: dict[int, list[Character]] = {}
             for item in match:
                 parts.setdefault(lines[id(item)], []).append(item)
+            if any(_apart(first, second) for part in parts.values() for first, second in pairwise(part)):
+                continue
             found.setdefault(_places(match), _hit(page, match, list(parts.values())))
     # Texts that belong together though their places do not show it: in the order in which they are painted.
     for match in _matches(text.painted, wanted, ignore_case=ignore_case):
@@ -191,6 +195,13 @@ def _near_lines(upper: Line, lower: Line) -> bool:
 def _near(first: Character, second: Character) -> bool:
     distance = hypot(second.origin.x - first.origin.x, second.origin.y - first.origin.y)
     return distance <= _NEXT_LINE * max(first.size, second.size)
+
+
+def _apart(first: Character, second: Character) -> bool:
+    """Whether two characters of a line are too far from each other to be of one word: two cells of a table."""
+    dx, dy = second.origin.x - first.origin.x, second.origin.y - first.origin.y
+    gap = dx * first.direction.x + dy * first.direction.y - first.reach
+    return first.run != second.run and gap > _WIDEST_GAP * max(first.size, second.size)
 
 
 def _matches(characters: Sequence[Character], wanted: str, *, ignore_case: bool) -> Iterator[list[Character]]:

@@ -107,6 +107,12 @@ def test_single_characters_below_one_another_are_a_column() -> None:
     assert "名称" in text.text
 
 
+def test_single_characters_in_a_column_of_a_table_stay_in_their_rows() -> None:
+    rows = [(("张三", 20), ("男", 50), ("汉族", 70)), (("李四", 20), ("女", 50), ("汉族", 70))]
+    text = read(*[line(cell, x, 30 + 6 * row) for row, cells in enumerate(rows) for cell, x in cells])
+    assert text.text == "张三 男 汉族\n李四 女 汉族"
+
+
 def test_turned_text_is_read_in_its_own_direction() -> None:
     turned = line("转过来", 20, 30, attributes='CTM="0 1 -1 0 20 0"')
     text = read(line("平常", 100, 100), turned)
@@ -156,7 +162,7 @@ def test_a_keyword_is_found_within_an_object_with_its_box() -> None:
     [
         (line("甲", 20, 30), line("方", 24, 30)),
         (line("方", 24, 30), line("甲", 20, 30)),
-        (line("甲", 20, 30), line("方", 60, 30)),
+        (line("甲", 20, 30), line("方", 40, 30)),
         (line("甲", 20, 30), line("方", 20, 36)),
         (line("甲方", 20, 30, down=True, step=5),),
         (line("甲方", 20, 30, step=20),),
@@ -168,6 +174,10 @@ def test_a_keyword_is_found_within_an_object_with_its_box() -> None:
 def test_a_keyword_is_found_over_objects_directions_and_blanks(lines: Sequence[str]) -> None:
     (hit,) = find("甲方", *lines)
     assert hit.text == "甲方"
+
+
+def test_characters_of_two_cells_are_no_keyword() -> None:
+    assert find("甲方", line("甲", 20, 30), line("方", 100, 30)) == []
 
 
 def test_all_places_are_found_and_those_that_overlap_too() -> None:
