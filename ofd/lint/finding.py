@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 __all__ = ["Finding", "Findings", "LintReport", "Rule", "Severity"]
@@ -44,7 +44,7 @@ class Finding:
     reader: str = ""
     """The product that will refuse or misread the document, for findings that concern one."""
     repairable: bool = False
-    """Whether :func:`ofd.lint.repair.repair` mends it."""
+    """Whether :func:`ofd.lint.repair.repair` mends it; never in a signed document."""
     evidence: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
@@ -155,6 +155,8 @@ class Findings:
         order = list(Severity)
         not_told = {code: count - _MOST_OF_A_RULE for code, count in self._counts.items() if count > _MOST_OF_A_RULE}
         found = sorted(self._found.values(), key=lambda finding: order.index(finding.severity))
+        if is_signed:
+            found = [replace(finding, repairable=False) for finding in found]
         return LintReport(findings=tuple(found), not_told=not_told, is_signed=is_signed)
 
 

@@ -266,6 +266,12 @@ def test_a_signature_that_is_written_badly_is_told(code: str, name: str, old: by
     assert code in signed(change).codes
 
 
+def test_nothing_in_a_signed_document_is_said_to_be_repairable() -> None:
+    report = signed(lambda files: files.__setitem__(DOCUMENT, files[DOCUMENT].replace(b"/Page_0/", rb"\Page_0/")))
+    assert "ofd.lint.link.lenient" in report.codes
+    assert not any(finding.repairable for finding in report.findings)
+
+
 def test_a_seal_that_names_another_path_is_told() -> None:
     def move(files: dict[str, bytes]) -> None:
         for name in tuple(files):
