@@ -6,12 +6,13 @@ document is refused: every change would break its signatures.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from math import inf, isfinite
 from pathlib import Path
 
 from ofd import xmlio
 from ofd.build.annotations import AnnotationType, Remarks, write_annotation
 from ofd.build.canvas import Canvas, ObjectRef
-from ofd.build.existing import highest_id, insert, linked, open_part, refuse_signed, the_body
+from ofd.build.existing import highest_id, insert, linked, open_part, page_parts, refuse_signed, the_body
 from ofd.build.navigation import write_bookmarks, write_outlines
 from ofd.build.numbers import number
 from ofd.build.parts import AttachedFile, Placement, check_format, check_size, content_part
@@ -27,7 +28,6 @@ from ofd.package.loc import absolute, resolve
 from ofd.package.reader import Package
 from ofd.package.zip_write import Content
 from ofd.progress import Progress, silent
-from ofd.structure import page_names
 from ofd.xmlio import Element, element, serialise
 from trustcore.errors import MalformedError, RejectedError
 
@@ -62,8 +62,7 @@ class DocumentEditor:
         self._last_id = highest_id(self._package, self._document, self._folder)
         self._prefix = self._free_prefix()
         self._resources = ResourceTable(self._next_id, prefix=self._prefix)
-        parts = page_names(self._document, holder=self._holder)
-        self._page_parts = {same_id(page_id): name for page_id, name in parts.items()}
+        self._page_parts = page_parts(self._document, holder=self._holder)
         """Page ID to entry name, of the pages that were there."""
         self._new_pages: dict[int, tuple[Canvas, PageArea, tuple[tuple[Canvas, Placement], ...]]] = {}
         self._templates: list[Canvas] = []
@@ -444,6 +443,8 @@ def _physical(holder: Element, name: str) -> Box | None:
         x, y, width, height = (float(value) for value in xmlio.text(node).split())
     except ValueError as error:
         raise MalformedError("A PhysicalBox is not four numbers.", code="ofd.edit.box") from error
+    if not (all(map(isfinite, (x, y))) and 0 < width < inf and 0 < height < inf):
+        raise MalformedError("A PhysicalBox is no box.", code="ofd.edit.box")
     return Box(x, y, width, height)
 
 

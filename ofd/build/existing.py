@@ -5,11 +5,12 @@ import re
 from lxml import etree
 
 from ofd import xmlio
+from ofd.model.reading import same_id
 from ofd.package.loc import resolve
 from ofd.package.reader import Package
-from ofd.structure import DocumentBody, read_bodies, read_part
+from ofd.structure import DocumentBody, page_names, read_bodies, read_part
 from ofd.xmlio import NAMESPACE, Element, element
-from trustcore.errors import ConflictError, NotFoundError
+from trustcore.errors import ConflictError, MalformedError, NotFoundError
 
 __all__ = [
     "DOCUMENT_ORDER",
@@ -19,6 +20,7 @@ __all__ = [
     "linked",
     "modern",
     "open_part",
+    "page_parts",
     "refuse_signed",
     "the_body",
 ]
@@ -127,6 +129,26 @@ def highest_id(package: Package, document: Element, folder: str) -> int:
             found = [int(value) for value in _ID.findall(package.read(name))]
             highest = max([highest, *(value for value in found if value <= _MOST_ID)])
     return highest
+
+
+def page_parts(document: Element, *, holder: str) -> dict[str, str]:
+    """Page ID to entry name, in the order of the pages; IDs as :func:`ofd.model.reading.same_id` has them.
+
+    Args:
+        document: the root element of Document.xml.
+        holder: its entry name.
+
+    Raises:
+        MalformedError: ``ofd.edit.page-id`` for an ID that is no number, or two that are the same number;
+            ``ofd.structure.…``, ``ofd.xml.…``, ``ofd.loc.…``.
+    """
+    found: dict[str, str] = {}
+    for page_id, name in page_names(document, holder=holder).items():
+        key = same_id(page_id)
+        if not (key.isascii() and key.isdigit()) or int(key) > _MOST_ID or key in found:
+            raise MalformedError(f"The page ID {page_id!r} is no number of its own.", code="ofd.edit.page-id")
+        found[key] = name
+    return found
 
 
 def linked(package: Package, document: Element, name: str, *, holder: str) -> str | None:

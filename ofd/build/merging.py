@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ofd import xmlio
-from ofd.build.existing import highest_id, linked, open_part, refuse_signed, the_body
+from ofd.build.existing import highest_id, linked, open_part, page_parts, refuse_signed, the_body
 from ofd.build.parts import root_part
 from ofd.build.renumbering import references, renumber
 from ofd.model.info import Info
@@ -20,7 +20,6 @@ from ofd.package.loc import resolve
 from ofd.package.reader import Package, write_package
 from ofd.package.zip_write import Content, PackageWriter
 from ofd.progress import Progress, silent
-from ofd.structure import page_names
 from ofd.xmlio import Element, element, serialise
 from trustcore.errors import MalformedError, NotFoundError, RejectedError
 
@@ -188,11 +187,11 @@ class _Source:
         self._document = open_part(self._package, self._holder, "Document")
         folder = self._holder.rpartition("/")[0]
         self.highest = highest_id(self._package, self._document, f"{folder}/" if folder else "")
-        parts = list(page_names(self._document, holder=self._holder).items())
+        parts = list(page_parts(self._document, holder=self._holder).items())
         wanted = range(len(parts)) if selection.pages is None else selection.pages
         if len(set(wanted)) != len(wanted) or any(not 0 <= at < len(parts) for at in wanted):
             raise RejectedError("Pages that are not there, or twice, are asked for.", code="ofd.merge.pages")
-        self.chosen = [(same_id(parts[at][0]), parts[at][1]) for at in wanted]
+        self.chosen = [parts[at] for at in wanted]
         """Page ID and entry name of the pages that are taken."""
         self.area = xmlio.required(xmlio.required(self._document, "CommonData"), "PageArea")
         default = xmlio.child(xmlio.required(self._document, "CommonData"), "DefaultCS")

@@ -225,6 +225,9 @@ def test_wrong_places_are_refused(fonts: FontStack, original: bytes) -> None:
         with pytest.raises(RejectedError):
             call()
     parts = unpack(original)
+    unnumbered = parts["Doc_0/Document.xml"].replace(b'<ofd:Page ID="', b'<ofd:Page ID="p')
+    with pytest.raises(MalformedError, match="no number"):
+        editor(write_package(parts | {"Doc_0/Document.xml": unnumbered}), fonts)
     broken = parts["Doc_0/Document.xml"].replace(b"0 0 210 297", b"0 0 x")
     with pytest.raises(MalformedError, match="four numbers"):
         editor(write_package(parts | {"Doc_0/Document.xml": broken}), fonts).add_page()
