@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import count, pairwise
-from math import frexp, hypot, ldexp
+from itertools import chain, count, pairwise
+from math import floor, frexp, hypot, ldexp
 
 from ofd.draw.bounds import clip_box, intersection
 from ofd.draw.scene import Group, Item, Scene, TextItem
@@ -20,7 +20,6 @@ _SAME_PLACE = 0.25
 _FEWEST_STEPS = 2
 _MOST_STEPS = 0.7
 """Of the steps from character to character that are equal when a text is set in cells."""
-_CELLS = tuple((dx, dy) for dx in (0, -1, 1) for dy in (0, -1, 1))
 _TURNS = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
 """Where the steps to the right and downward go when a glyph is turned clockwise."""
 _QUARTER = 0.38
@@ -140,15 +139,25 @@ def _unit(x: float, y: float) -> Point | None:
 def _without_doubles(characters: Sequence[Character]) -> list[Character]:
     """The characters without those that are painted a second time nearly at the same place."""
     kept: list[Character] = []
-    seen: dict[tuple[str, int, int, int], Character] = {}
+    seen: dict[tuple[str, int, int, int], list[Character]] = {}
+    nothing: list[Character] = []
     for item in characters:
-        # Cells of a power of two, as wide as the limit at least: neighbours are in this one or one beside it.
-        exponent = frexp(_SAME_PLACE * item.size)[1]
+        text, (x, y) = item.text, item.origin
+        # Cells of a power of two, twice as wide as the limit at least: what is near is in this one or one beside it.
+        exponent = frexp(2 * _SAME_PLACE * item.size)[1]
         cell = ldexp(1.0, exponent)
-        column, row = int(item.origin.x // cell), int(item.origin.y // cell)
-        near = (seen.get((item.text, exponent, column + dx, row + dy)) for dx, dy in _CELLS)
-        if not any(other is not None and _is_double(other, item) for other in near):
-            seen[item.text, exponent, column, row] = item
+        column, row = floor(x / cell), floor(y / cell)
+        beside = column + (1 if x / cell - column > 0.5 else -1)
+        below = row + (1 if y / cell - row > 0.5 else -1)
+        here = seen.setdefault((text, exponent, column, row), [])
+        near = chain(
+            here,
+            seen.get((text, exponent, beside, row), nothing),
+            seen.get((text, exponent, column, below), nothing),
+            seen.get((text, exponent, beside, below), nothing),
+        )
+        if not any(_is_double(other, item) for other in near):
+            here.append(item)
             kept.append(item)
     return kept
 

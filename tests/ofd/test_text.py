@@ -137,6 +137,11 @@ def test_text_painted_twice_to_look_bold_is_read_once() -> None:
     assert read(line("重", 20, 30), line("重", 20.2, 30), line("重", 24, 30)).text == "重重"
 
 
+def test_narrow_letters_painted_twice_are_read_once() -> None:
+    twice = [line("ill", x, 30, step=1.1) for x in (20, 20.1)]
+    assert read(*twice).text == "ill"
+
+
 def test_text_that_is_clipped_away_or_off_the_page_is_not_read() -> None:
     square = "<AbbreviatedData>M 0 0 L 7 0 L 7 9 L 0 9 C</AbbreviatedData>"
     clip = f"<Clips><Clip><Area><Path>{square}</Path></Area></Clip></Clips>"
