@@ -114,9 +114,9 @@ def _validated(evidence: _Evidence) -> ChainResult:
         crls=tuple(_readable_crls(crls)),
         ocsp_responses=tuple(_readable_responses(ocsp_responses)),
     )
-    search = _Search(intermediates, roots)
+    search = _search(certificate, intermediates, roots)
     best: ChainResult | None = None
-    for path in search.paths(certificate):
+    for path in search.paths:
         result = _validate_path(path, question)
         if best is None or _rank(result) < _rank(best):
             best = result
@@ -151,17 +151,17 @@ def _readable_responses(items: Sequence[OcspResponse | bytes]) -> Iterator[OcspR
 class _Search:
     """Depth-first search for paths, bounded in depth, number of paths and number of signature checks."""
 
-    def __init__(self, intermediates: Sequence[Certificate], roots: Sequence[Certificate]) -> None:
+    def __init__(
+        self, certificate: Certificate, intermediates: Sequence[Certificate], roots: Sequence[Certificate]
+    ) -> None:
         self._roots = tuple(dict.fromkeys(roots))
         self._candidates = tuple(dict.fromkeys((*roots, *intermediates)))
         self._checks_left = MAX_SIGNATURE_CHECKS
         self.wrong_signature = False
         """Whether a certificate named an issuer that was at hand and did not sign it."""
         self.longest: tuple[Certificate, ...] = ()
-
-    def paths(self, certificate: Certificate) -> Iterator[tuple[Certificate, ...]]:
+        self.paths = tuple(islice(self._extend((certificate,)), MAX_PATHS))
         """Complete paths whose names chain and whose signatures are right."""
-        yield from islice(self._extend((certificate,)), MAX_PATHS)
 
     def _extend(self, path: tuple[Certificate, ...]) -> Iterator[tuple[Certificate, ...]]:
         if len(path) > len(self.longest):
@@ -179,6 +179,10 @@ class _Search:
                 yield from self._extend((*path, issuer))
             else:
                 self.wrong_signature = True
+
+
+_search = lru_cache(maxsize=256)(_Search)
+"""What leads to a root does not depend on the moment; an answer is not changed once it is made."""
 
 
 def _stands_in(path: tuple[Certificate, ...], issuer: Certificate) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
+from functools import lru_cache
 
 from trustcore.asn1 import encoder, reader
 from trustcore.crypto.algorithms import SignatureAlgorithm
@@ -142,13 +143,11 @@ class Crl:
         )
 
     def is_signed_by(self, issuer: Certificate) -> bool:
-        """Whether ``issuer`` made this list: same name, right signature, may sign CRLs (RFC 5280 §6.3.3 f)."""
-        return (
-            self.issuer.matches(issuer.subject)
-            and self.has_one_algorithm
-            and (not issuer.has_key_usage or "cRLSign" in issuer.key_usage)
-            and is_signed_by(issuer, self.signature_algorithm_oid, self.tbs_der, self.signature)
-        )
+        """Whether ``issuer`` made this list: same name, right signature, may sign CRLs (RFC 5280 §6.3.3 f).
+
+        Answers about lists of moderate length are remembered.
+        """
+        return (_is_made_by if len(self.der) > _LONGEST_REMEMBERED else _is_made_by_once)(self, issuer)
 
     def covers(self, certificate: Certificate) -> bool:
         """Whether this list speaks of ``certificate``: a full list whose scope includes it (RFC 5280 §5.2.5)."""
@@ -162,6 +161,17 @@ class Crl:
         return self.entries.get(serial_number)
 
 
+def _is_made_by(crl: Crl, issuer: Certificate) -> bool:
+    return (
+        crl.issuer.matches(issuer.subject)
+        and crl.has_one_algorithm
+        and (not issuer.has_key_usage or "cRLSign" in issuer.key_usage)
+        and is_signed_by(issuer, crl.signature_algorithm_oid, crl.tbs_der, crl.signature)
+    )
+
+
+_LONGEST_REMEMBERED = 65_536
+_is_made_by_once = lru_cache(maxsize=512)(_is_made_by)
 _KNOWN: Remembered[Crl] = Remembered(count=64, longest=262_144)
 _UNDERSTOOD = {oids.AUTHORITY_KEY_IDENTIFIER, oids.CRL_NUMBER, oids.ISSUING_DISTRIBUTION_POINT}
 _ENTRY_UNDERSTOOD = {oids.REASON_CODE, oids.INVALIDITY_DATE}
