@@ -41,7 +41,7 @@ from ofd.draw.scene import (
     TextItem,
 )
 from ofd.fonts.faces import FontFace
-from ofd.geometry import IDENTITY, Box, Matrix, PathCommand
+from ofd.geometry import IDENTITY, Box, Matrix, PathCommand, Point
 from trustcore.errors import TrustError
 
 __all__ = ["to_svg"]
@@ -206,13 +206,22 @@ class _SvgWriter:
             yield _selectable(item)
 
     def _glyph_uses(self, item: TextItem) -> Iterator[str]:
+        """Glyphs in units of their font, so that each only has to say where it stands."""
         yield f"<g{_transform(item.matrix)}{self._paint('fill', item.fill, item.matrix)}>"
+        now: Matrix | None = None
         for matrix, face, index in _placed(item):
             name = self._glyph(face, index)
-            if name:
-                units = 1 / face.units_per_em
-                yield f'<use href="#{name}"{_transform(Matrix.scaling(units, units).then(matrix))}/>'
-        yield "</g>"
+            if not name:
+                continue
+            units = 1 / face.units_per_em
+            upright = Matrix(*matrix[:4]).then(Matrix.scaling(units, units))
+            if upright != now:
+                yield ("</g>" if now else "") + f"<g{_transform(upright)}>"
+                now = upright
+            back = upright.inverse()
+            place = back.apply(matrix.e, matrix.f) if back else Point(0, 0)
+            yield f'<use href="#{name}" x="{_u(place.x)}" y="{_u(place.y)}"/>'
+        yield "</g>" * (2 if now else 1)
 
     def _glyph_path(self, item: TextItem) -> str:
         path = tuple(_outlines(item))
@@ -438,6 +447,11 @@ def _n(value: float) -> str:
         return "0"
     shown = f"{value:.4f}".rstrip("0").rstrip(".")
     return "0" if shown == "-0" else shown
+
+
+def _u(value: float) -> str:
+    """A length in font units, of which one is far below what can be seen."""
+    return f"{value:.1f}".removesuffix(".0") if isfinite(value) else "0"
 
 
 def _g(value: float) -> str:
