@@ -87,10 +87,6 @@ class SignatureOutcome:
     """Those that are as they were sealed."""
     changed: frozenset[str] = frozenset()
     """Those that are not, or are not there any more."""
-    digests: Mapping[str, bytes] = field(default_factory=dict)
-    """What the signature says of each protected entry."""
-    check_method: str = ""
-    """Digest of ``digests`` as written."""
     own: frozenset[str] = frozenset()
     """Signature.xml, SignedValue.dat, Seal.esl and archived validation data."""
     facts: Mapping[str, str] = field(default_factory=dict)

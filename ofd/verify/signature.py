@@ -123,8 +123,6 @@ def _verify_case(case: Case, value: SealedValue | SignedValue | ArchiveValue) ->
         protected=protected,
         intact=frozenset(references.intact),
         changed=frozenset((*references.changed, *references.missing, *references.damaged)),
-        digests={item.name: item.digest for item in case.description.references},
-        check_method=case.description.check_method,
         own=frozenset(own),
         facts=facts if sound else {},
         steps=case.report.steps,
