@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Lock
 
 import uharfbuzz as hb
+from fontTools.agl import UV2AGL
 
 from ofd.geometry import PathCommand
 from trustcore.errors import MalformedError, NotFoundError, RejectedError
@@ -73,6 +74,7 @@ class FontFace:
         self._prepared: hb.Face | None = None
         self._lock = Lock()
         self._glyphs: dict[str, int] = {}
+        self._has_characters: bool | None = None
         self._advances: dict[str, float] = {}
         self._extents: dict[int, tuple[float, float, float, float]] = {}
         self._units_per_em = int(self._face.upem)
@@ -157,11 +159,20 @@ class FontFace:
         return (left, bottom, right, top)
 
     def glyph(self, char: str) -> int:
-        """Glyph number of a character, 0 when the face has none."""
+        """Glyph number of a character, 0 when the face has none; by the glyphs' names in a face without ``cmap``."""
         glyph = self._glyphs.get(char)
         if glyph is None:
-            glyph = self._glyphs[char] = self._font.get_nominal_glyph(ord(char)) or 0
+            glyph = self._font.get_nominal_glyph(ord(char)) or self._glyph_by_name(char)
+            self._glyphs[char] = glyph
         return glyph
+
+    def _glyph_by_name(self, char: str) -> int:
+        if self._has_characters is None:
+            self._has_characters = bool(len(self._face.unicodes))
+        name = UV2AGL.get(ord(char))
+        if self._has_characters or name is None:
+            return 0
+        return self._font.get_glyph_from_name(name) or 0
 
     def covers(self, char: str) -> bool:
         """Whether the face has a glyph for this character (one code point)."""

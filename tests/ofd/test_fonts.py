@@ -95,22 +95,22 @@ def test_a_font_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         FontFace.open(tmp_path / "none.ttf")
 
 
-def small_font(*, cff: bool, name: str = "Small", character: str = "A") -> TTFont:
+def small_font(*, cff: bool, name: str = "Small", character: str = "A", glyph: str = "square") -> TTFont:
     """A font with one square glyph."""
     builder = FontBuilder(1000, isTTF=not cff)
-    builder.setupGlyphOrder([".notdef", "square"])
-    builder.setupCharacterMap({ord(character): "square"})
-    pens = {glyph: T2CharStringPen(600, None) if cff else TTGlyphPen(None) for glyph in (".notdef", "square")}
-    pen = pens["square"]
+    builder.setupGlyphOrder([".notdef", glyph])
+    builder.setupCharacterMap({ord(character): glyph})
+    pens = {one: T2CharStringPen(600, None) if cff else TTGlyphPen(None) for one in (".notdef", glyph)}
+    pen = pens[glyph]
     pen.moveTo((100, 0))
     for corner in ((500, 0), (500, 400), (100, 400)):
         pen.lineTo(corner)
     pen.closePath()
     if cff:
-        builder.setupCFF(name, {}, {glyph: pen.getCharString() for glyph, pen in pens.items()}, {})
+        builder.setupCFF(name, {}, {one: pen.getCharString() for one, pen in pens.items()}, {})
     else:
-        builder.setupGlyf({glyph: pen.glyph() for glyph, pen in pens.items()})
-    builder.setupHorizontalMetrics({".notdef": (600, 0), "square": (600, 100)})
+        builder.setupGlyf({one: pen.glyph() for one, pen in pens.items()})
+    builder.setupHorizontalMetrics({".notdef": (600, 0), glyph: (600, 100)})
     builder.setupHorizontalHeader(ascent=800, descent=-200)
     builder.setupNameTable({"familyName": name, "styleName": "Regular", "psName": name})
     builder.setupOS2()
@@ -167,6 +167,13 @@ def test_each_face_of_a_collection_is_read() -> None:
     faces = [FontFace(octets(collection), index=index) for index in range(2)]
     assert [face.family for face in faces] == ["One", "Two"]
     assert [face.covers("B") for face in faces] == [False, True]
+
+
+def test_without_a_cmap_glyphs_are_found_by_their_names() -> None:
+    font = small_font(cff=False, glyph="A")
+    del font["cmap"]
+    face = FontFace(octets(font))
+    assert (face.glyph("A"), face.glyph("B"), face.glyph("中")) == (1, 0, 0)
 
 
 def test_a_font_without_outlines_is_refused() -> None:
