@@ -24,7 +24,7 @@ from ofd.draw.scene import (
     Triangle,
 )
 from ofd.geometry import IDENTITY, Point
-from ofd.model import colors
+from ofd.model import objects
 from ofd.model.lookup import Lookup
 from ofd.model.objects import PageObject
 from trustcore.errors import TrustError
@@ -85,21 +85,21 @@ class PaintMixer:
         self.used: list[str] = []
         """Entry names of the resource files that were needed."""
 
-    def paint(self, color: colors.Color) -> Paint | None:
+    def paint(self, color: objects.Color) -> Paint | None:
         """The paint of a CT_Color; nothing when it paints nothing."""
         alpha = _alpha(color.alpha)
         shading = color.shading
         match shading:
             case None:
                 return SolidPaint(color=self.solid(color))
-            case colors.AxialShading() | colors.RadialShading():
+            case objects.AxialShading() | objects.RadialShading():
                 return self._gradient(shading, alpha)
-            case colors.GouraudShading() | colors.LatticeShading():
+            case objects.GouraudShading() | objects.LatticeShading():
                 return self._mesh(shading, alpha)
-            case colors.Pattern():
+            case objects.Pattern():
                 return self._pattern(shading)
 
-    def solid(self, color: colors.Color, alpha: float = 1) -> Color:
+    def solid(self, color: objects.Color, alpha: float = 1) -> Color:
         """A plain colour; black when it says nothing."""
         alpha *= _alpha(color.alpha)
         space = self._space(color)
@@ -128,14 +128,14 @@ class PaintMixer:
         light = 1 - parts[3]
         return Color.of((1 - parts[0]) * light, (1 - parts[1]) * light, (1 - parts[2]) * light, alpha)
 
-    def _space(self, color: colors.Color) -> colors.ColorSpace | None:
+    def _space(self, color: objects.Color) -> objects.ColorSpace | None:
         space = self._lookup.color_space(color.color_space or self._default_space)
         if space is not None:
             self.used += [space.part, *([space.profile] if space.profile else [])]
         elif color.color_space:
             self._warn("A colour space is missing; the colour is taken by the number of its components.")
             count = len(color.value or ())
-            return colors.ColorSpace(id=color.color_space, type=_SPACES.get(count, "RGB"))
+            return objects.ColorSpace(id=color.color_space, type=_SPACES.get(count, "RGB"))
         return space
 
     def _by_profile(self, name: str, kind: str, parts: Sequence[float]) -> tuple[float, float, float] | None:
@@ -147,7 +147,7 @@ class PaintMixer:
             self._warn(f"The colour profile {name} cannot be used.")
         return found
 
-    def _stops(self, segments: Sequence[colors.Segment], alpha: float) -> tuple[Stop, ...]:
+    def _stops(self, segments: Sequence[objects.Segment], alpha: float) -> tuple[Stop, ...]:
         last = max(len(segments) - 1, 1)
         stops = [
             Stop(
@@ -163,7 +163,7 @@ class PaintMixer:
             stops.append(Stop(position=1, color=stops[-1].color))
         return tuple(stops)
 
-    def _gradient(self, shading: colors.AxialShading | colors.RadialShading, alpha: float) -> Paint | None:
+    def _gradient(self, shading: objects.AxialShading | objects.RadialShading, alpha: float) -> Paint | None:
         stops = self._stops(shading.segments, alpha)
         if len(stops) < 2:
             self._warn("A gradient has no colours.")
@@ -171,7 +171,7 @@ class PaintMixer:
         map_type = choose(MapType, shading.map_type, MapType.DIRECT)
         extend = choose(Extend, shading.extend, Extend.NONE)
         unit = shading.map_unit if shading.map_unit is not None and shading.map_unit > 0 else None
-        if isinstance(shading, colors.AxialShading):
+        if isinstance(shading, objects.AxialShading):
             if shading.start == shading.end:
                 self._warn("A gradient begins where it ends; its last colour is painted.")
                 return SolidPaint(color=stops[-1].color)
@@ -191,9 +191,9 @@ class PaintMixer:
             extend=extend,
         )
 
-    def _mesh(self, shading: colors.GouraudShading | colors.LatticeShading, alpha: float) -> Paint | None:
+    def _mesh(self, shading: objects.GouraudShading | objects.LatticeShading, alpha: float) -> Paint | None:
         corners = [(Point(item.x, item.y), self.solid(item.color, alpha)) for item in shading.points]
-        if isinstance(shading, colors.GouraudShading):
+        if isinstance(shading, objects.GouraudShading):
             chosen = _by_edges([item.edge_flag for item in shading.points])
         else:
             chosen = _by_rows(len(corners), shading.vertices_per_row)
@@ -210,7 +210,7 @@ class PaintMixer:
             return None if background is None else SolidPaint(color=background)
         return MeshPaint(triangles=triangles, background=background)
 
-    def _pattern(self, pattern: colors.Pattern) -> Paint | None:
+    def _pattern(self, pattern: objects.Pattern) -> Paint | None:
         if pattern.width <= 0 or pattern.height <= 0:
             self._warn("A pattern has no size.")
             return None

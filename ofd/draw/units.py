@@ -22,8 +22,8 @@ from ofd.draw.scene import (
 )
 from ofd.geometry import Box, Matrix
 from ofd.model import objects as model
-from ofd.model.colors import Color
 from ofd.model.lookup import Lookup
+from ofd.model.objects import Color
 from ofd.model.resources import DrawParam
 
 __all__ = ["HAIRLINE", "LINE_WIDTH", "Host", "Place", "Unit", "dash_of", "is_even_odd"]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from ofd.model.colors import ColorSpace
+from ofd.model.objects import ColorSpace
 from ofd.model.reading import same_id
 from ofd.model.resources import Composite, DrawParam, Font, Media, Resources
 

@@ -4,26 +4,24 @@ from typing import Any
 
 from ofd.geometry import Point
 from ofd.model.actions import read_actions
-from ofd.model.colors import (
-    AxialShading,
-    Color,
-    GouraudShading,
-    LatticeShading,
-    MeshPoint,
-    Pattern,
-    RadialShading,
-    Segment,
-    Shading,
-)
 from ofd.model.objects import (
+    AxialShading,
     Block,
     Border,
     Clip,
     ClipArea,
+    Color,
     CompositeObject,
+    GouraudShading,
     ImageObject,
+    LatticeShading,
+    MeshPoint,
     PageObject,
     PathObject,
+    Pattern,
+    RadialShading,
+    Segment,
+    Shading,
     TextObject,
 )
 from ofd.model.read_text import read_codes

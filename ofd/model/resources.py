@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ofd.model.colors import Color, ColorSpace
-from ofd.model.objects import PageObject
+from ofd.model.objects import Color, ColorSpace, PageObject
 from ofd.model.read_objects import read_color, read_components, read_objects
 from ofd.model.reading import Part, same_id
 from ofd.xmlio import Element

@@ -3,9 +3,19 @@
 import pytest
 
 from ofd.geometry import Box, Matrix, Point
-from ofd.model.colors import AxialShading, GouraudShading, LatticeShading, Pattern, RadialShading
 from ofd.model.document import Document
-from ofd.model.objects import Block, CompositeObject, ImageObject, PathObject, TextObject
+from ofd.model.objects import (
+    AxialShading,
+    Block,
+    CompositeObject,
+    GouraudShading,
+    ImageObject,
+    LatticeShading,
+    PathObject,
+    Pattern,
+    RadialShading,
+    TextObject,
+)
 
 from support.ofd_pages import HandMade
 
