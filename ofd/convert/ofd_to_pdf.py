@@ -17,19 +17,15 @@ from ofd.draw.page import sealed_scene
 from ofd.draw.pdf import PdfWriter
 from ofd.draw.seals import Seals
 from ofd.fonts.library import FontLibrary, installed_fonts
-from ofd.geometry import Box
-from ofd.model.actions import Action, Destination, GotoAction, UriAction
+from ofd.model.actions import Destination
 from ofd.model.document import Document
+from ofd.model.links import link_target, page_links
 from ofd.model.navigation import OutlineItem
-from ofd.model.objects import Block, PageObject
 from ofd.progress import Progress, silent
 from trustcore.errors import RejectedError, TrustError
 
 __all__ = ["Converted", "ofd_to_pdf"]
 
-_MOST_LINKS = 5_000
-"""On one page."""
-_DEEPEST = 32
 _PAGE_MODES = {
     "FullScreen": "FullScreen",
     "UseOutlines": "UseOutlines",
@@ -46,7 +42,6 @@ _PAGE_LAYOUTS = {
     "TwoPageR": "TwoPageRight",
     "TwoColumnR": "TwoColumnRight",
 }
-_SAFE_SCHEMES = re.compile(r"(https?|mailto|ftp|tel):", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,26 +191,14 @@ class _Conversion:
             zoom=place.zoom,
         )
 
-    def _target(self, actions: Iterable[Action]) -> pdf.Destination | str | None:
-        for action in actions:
-            match action.act:
-                case GotoAction(destination=place, bookmark=name):
-                    marked = (item.destination for item in self._document.bookmarks if item.name == name)
-                    if found := self._destination(place or next(marked, None)):
-                        return found
-                case UriAction(uri=uri, base=base):
-                    address = uri if _SAFE_SCHEMES.match(uri) else (base or "") + uri
-                    if _SAFE_SCHEMES.match(address):
-                        return address
-                case _:
-                    continue
-        return None
+    def _led_to(self, target: Destination | str | None) -> pdf.Destination | str | None:
+        return target if isinstance(target, str) else self._destination(target)
 
     def _outline(self, items: Sequence[OutlineItem]) -> tuple[pdf.OutlineEntry, ...]:
         return tuple(
             pdf.OutlineEntry(
                 title=item.title,
-                target=self._target(item.actions),
+                target=self._led_to(link_target(self._document, item.actions)),
                 children=self._outline(item.children),
                 expanded=item.expanded,
             )
@@ -223,33 +206,10 @@ class _Conversion:
         )
 
     def _links(self, index: int, *, annotations: bool) -> Iterator[pdf.Link]:
-        page = self._document.page(index)
-        objects = [(item, 0.0, 0.0) for layer in page.layers for item in layer.objects]
-        for annotation in self._document.annotations(index) if annotations else ():
-            x, y = (annotation.boundary.x, annotation.boundary.y) if annotation.boundary else (0.0, 0.0)
-            objects += [(item, x, y) for item in annotation.objects if annotation.visible]
-        count = 0
-        for item, x, y in objects:
-            for link in self._links_of(item, x, y):
-                count += 1
-                if count > _MOST_LINKS:
-                    return
-                yield link
-
-    def _links_of(self, item: PageObject, x: float, y: float, depth: int = 0) -> Iterator[pdf.Link]:
-        if isinstance(item, Block):
-            for inner in item.objects if depth < _DEEPEST else ():
-                yield from self._links_of(inner, x, y, depth + 1)
-            return
-        if item.boundary is None:
-            return
-        for action in item.actions:
-            target = self._target([action]) if action.event == "CLICK" else None
+        for link in page_links(self._document, index, annotations=annotations):
+            target = self._led_to(link.target)
             if target is not None:
-                left, top, width, height = item.boundary
-                if region := action.region_box:
-                    left, top, width, height = left + region.x, top + region.y, region.width, region.height
-                yield pdf.Link(box=Box(left + x, top + y, width, height), target=target)
+                yield pdf.Link(box=link.box, target=target)
 
 
 def _moment(text: str) -> datetime | None:

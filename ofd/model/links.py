@@ -11,8 +11,9 @@ from ofd.model.objects import Block, PageObject
 
 __all__ = ["PlacedLink", "link_target", "page_links"]
 
-_SAFE_SCHEMES = re.compile(r"(?:https?|mailto|ftp):", re.IGNORECASE)
-_MOST_LINKS = 1000
+_SAFE_SCHEMES = re.compile(r"(?:https?|mailto|ftp|tel):", re.IGNORECASE)
+_MOST_LINKS = 5000
+"""On one page."""
 _DEEPEST = 32
 
 
@@ -50,7 +51,7 @@ def link_target(document: Document, actions: Iterable[Action]) -> Destination | 
 
 
 def page_links(document: Document, index: int, *, annotations: bool = True) -> Iterator[PlacedLink]:
-    """The links of a page, at most a thousand.
+    """The links of a page, at most five thousand.
 
     Args:
         document: where the page is.
