@@ -100,9 +100,10 @@ def permits_signing(document: Element) -> bool:
 
 
 def _body(node: Element) -> DocumentBody:
-    info = xmlio.required(node, "DocInfo")
-    signatures = xmlio.child(node, "Signatures")
-    datas = xmlio.child(info, "CustomDatas")
+    parts = xmlio.Members(node)
+    info = xmlio.Members(parts.required("DocInfo"))
+    signatures = parts.one("Signatures")
+    datas = info.one("CustomDatas")
     metadata: dict[str, str] = {}
     for item in () if datas is None else xmlio.children(datas, "CustomData"):
         name = xmlio.attribute(item, "Name")
@@ -113,11 +114,11 @@ def _body(node: Element) -> DocumentBody:
         doc_id=_optional_text(info, "DocID"),
         title=_optional_text(info, "Title"),
         metadata=metadata,
-        document=resolve(xmlio.text(xmlio.required(node, "DocRoot")), holder=ROOT),
+        document=resolve(xmlio.text(parts.required("DocRoot")), holder=ROOT),
         signatures=None if signatures is None else resolve(xmlio.text(signatures), holder=ROOT),
     )
 
 
-def _optional_text(node: Element, name: str) -> str:
-    found = xmlio.child(node, name)
+def _optional_text(parts: xmlio.Members, name: str) -> str:
+    found = parts.one(name)
     return "" if found is None else xmlio.text(found)

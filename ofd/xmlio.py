@@ -4,9 +4,9 @@ Access is strict so that no two readers find different values: a repeated elemen
 namespace on a name of the standard, or markup inside a text (``Doc_0/<!-- -->Other.xml``) is refused.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache
+from types import TracebackType
 
 from lxml import etree
 
@@ -16,6 +16,7 @@ __all__ = [
     "MAX_BYTES",
     "MAX_DEPTH",
     "NAMESPACE",
+    "Members",
     "attribute",
     "child",
     "children",
@@ -77,14 +78,24 @@ def parse(data: bytes, *, part: str) -> Element:
     return root
 
 
-@contextmanager
-def naming(part: str) -> Iterator[None]:
+class naming:  # noqa: N801 - used as a function is
     """Whatever goes wrong inside names the entry that is being read."""
-    try:
-        yield
-    except TrustError as error:
-        error.facts.setdefault("entry", part)
-        raise
+
+    __slots__ = ("_part",)
+
+    def __init__(self, part: str) -> None:
+        """Start to read an entry."""
+        self._part = part
+
+    def __enter__(self) -> None:
+        """Nothing has gone wrong yet."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Name the entry in an error that names none."""
+        if isinstance(error, TrustError):
+            error.facts.setdefault("entry", self._part)
 
 
 def local_name(node: Element) -> str:
@@ -95,8 +106,43 @@ def local_name(node: Element) -> str:
     """
     known, name = _split(node.tag)
     if not known:
-        raise MalformedError(f"Element {name} is not in the namespace of OFD.", code="ofd.xml.namespace", element=name)
+        raise _foreign(name)
     return name
+
+
+class Members:
+    """The child elements of an element, sorted by local name once; for elements that are asked for many of them."""
+
+    __slots__ = ("_by_name",)
+
+    def __init__(self, node: Element) -> None:
+        """Look at all child elements of ``node``.
+
+        Raises:
+            MalformedError: ``ofd.xml.namespace`` as :func:`local_name`.
+        """
+        self._by_name: dict[str, list[Element]] = {}
+        for item in node.iterchildren("*"):
+            known, name = _split(item.tag)
+            if not known:
+                raise _foreign(name)
+            self._by_name.setdefault(name, []).append(item)
+
+    def all(self, name: str) -> Sequence[Element]:
+        """As :func:`children`."""
+        return self._by_name.get(name, ())
+
+    def one(self, name: str) -> Element | None:
+        """As :func:`child`."""
+        found = self._by_name.get(name)
+        return None if found is None else _only(found, name)
+
+    def required(self, name: str) -> Element:
+        """As :func:`required`."""
+        found = self._by_name.get(name)
+        if found is None:
+            raise _missing(name)
+        return _only(found, name)
 
 
 @lru_cache(maxsize=4096)
@@ -108,7 +154,14 @@ def _split(tag: str) -> tuple[bool, str]:
 
 def children(node: Element, name: str) -> tuple[Element, ...]:
     """The child elements with this local name, in order."""
-    return tuple([item for item in node.iterchildren("*") if local_name(item) == name])
+    found: list[Element] = []
+    for item in node.iterchildren("*"):
+        known, local = _split(item.tag)
+        if not known:
+            raise _foreign(local)
+        if local == name:
+            found.append(item)
+    return tuple(found)
 
 
 def child(node: Element, name: str) -> Element | None:
@@ -118,17 +171,29 @@ def child(node: Element, name: str) -> Element | None:
         MalformedError: ``ofd.xml.repeated`` when there are several.
     """
     found = children(node, name)
-    if len(found) > 1:
-        raise MalformedError(f"Element {name} is repeated.", code="ofd.xml.repeated", element=name)
-    return found[0] if found else None
+    return _only(found, name) if found else None
 
 
 def required(node: Element, name: str) -> Element:
     """The only child element with this local name; ``MalformedError`` (``ofd.xml.missing``) when there is none."""
-    found = child(node, name)
-    if found is None:
-        raise MalformedError(f"Element {name} is missing.", code="ofd.xml.missing", element=name)
-    return found
+    found = children(node, name)
+    if not found:
+        raise _missing(name)
+    return _only(found, name)
+
+
+def _only(found: Sequence[Element], name: str) -> Element:
+    if len(found) > 1:
+        raise MalformedError(f"Element {name} is repeated.", code="ofd.xml.repeated", element=name)
+    return found[0]
+
+
+def _missing(name: str) -> MalformedError:
+    return MalformedError(f"Element {name} is missing.", code="ofd.xml.missing", element=name)
+
+
+def _foreign(name: str) -> MalformedError:
+    return MalformedError(f"Element {name} is not in the namespace of OFD.", code="ofd.xml.namespace", element=name)
 
 
 def descendants(node: Element, *names: str) -> tuple[Element, ...]:

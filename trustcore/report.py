@@ -8,6 +8,8 @@ evidence it looked at. A report never holds secrets; evidence may hold names tha
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 __all__ = ["Report", "ReportBuilder", "Status", "Step", "Verdict"]
 
@@ -38,9 +40,11 @@ class Verdict(StrEnum):
         return {Verdict.VALID: 0, Verdict.INVALID: 1, Verdict.INDETERMINATE: 2}[self]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One check."""
+class Step(NamedTuple):
+    """One check.
+
+    A tuple, because each document makes dozens and they are numbered anew in each report.
+    """
 
     number: int
     code: str
@@ -52,7 +56,7 @@ class Step:
     """The same sentence in English."""
     clause: str
     """The rule this step follows: ``GB/T 38540-2020 §7.2``."""
-    evidence: Mapping[str, str] = field(default_factory=dict)
+    evidence: Mapping[str, str] = MappingProxyType({})
 
     def as_json(self) -> dict[str, object]:
         """The step as JSON-ready data."""
@@ -123,9 +127,7 @@ class ReportBuilder:
     ) -> Status:
         """Append a step and return its status, so that a caller can branch on it."""
         number = len(self._steps) + 1
-        self._steps.append(
-            Step(number=number, code=code, status=status, zh=zh, en=en, clause=clause, evidence=dict(evidence or {}))
-        )
+        self._steps.append(Step(number, code, status, zh, en, clause, dict(evidence or {})))
         return status
 
     def check(
@@ -154,20 +156,13 @@ class ReportBuilder:
 
     def build(self) -> Report:
         """The report of all steps so far."""
-        steps = tuple(
+        steps = [
             step if step.number == index + 1 and index not in self._shared else self._numbered(step, index)
             for index, step in enumerate(self._steps)
-        )
-        return Report(subject=self._subject, steps=steps, facts=dict(self.facts))
+        ]
+        return Report(subject=self._subject, steps=tuple(steps), facts=dict(self.facts))
 
     def _numbered(self, step: Step, index: int) -> Step:
+        _, code, status, zh, en, clause, evidence = step
         shared = self._shared.get(index)
-        return Step(
-            number=index + 1,
-            code=step.code,
-            status=step.status,
-            zh=step.zh,
-            en=step.en,
-            clause=step.clause,
-            evidence={**shared, **step.evidence} if shared else step.evidence,
-        )
+        return Step(index + 1, code, status, zh, en, clause, {**shared, **evidence} if shared else evidence)

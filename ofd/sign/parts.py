@@ -131,18 +131,19 @@ def read_signature(data: bytes, *, name: str) -> SignatureDescription:
     root = xmlio.parse(data, part=name)
     if xmlio.local_name(root) != "Signature":
         raise MalformedError(f"The root element of {name} is not Signature.", code="ofd.structure.root", entry=name)
-    info = xmlio.required(root, "SignedInfo")
-    references = xmlio.required(info, "References")
-    seal = xmlio.child(info, "Seal")
-    date_time = xmlio.child(info, "SignatureDateTime")
+    parts = xmlio.Members(root)
+    info = xmlio.Members(parts.required("SignedInfo"))
+    references = info.required("References")
+    seal = info.one("Seal")
+    date_time = info.one("SignatureDateTime")
     return SignatureDescription(
-        signature_method=xmlio.text(xmlio.required(info, "SignatureMethod")),
+        signature_method=xmlio.text(info.required("SignatureMethod")),
         date_time="" if date_time is None else xmlio.text(date_time),
         check_method=references.get("CheckMethod", "MD5"),
-        references=tuple(_reference(node, name) for node in xmlio.children(references, "Reference")),
-        stamps=tuple(_stamp(node) for node in xmlio.children(info, "StampAnnot")),
+        references=tuple([_reference(node, name) for node in xmlio.children(references, "Reference")]),
+        stamps=tuple([_stamp(node) for node in info.all("StampAnnot")]),
         seal=None if seal is None else resolve(_seal_location(seal), holder=name),
-        signed_value=resolve(xmlio.text(xmlio.required(root, "SignedValue")), holder=name),
+        signed_value=resolve(xmlio.text(parts.required("SignedValue")), holder=name),
     )
 
 

@@ -10,7 +10,6 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from ofd.ses.structure import SealSignature
 from ofd.ses.verify import is_signed_by, verify_seal
@@ -113,4 +112,4 @@ def _check_value(case: SignatureCase, signature: SealSignature, signer: Certific
 
 def _of_pdf(steps: Iterable[Step]) -> Iterable[Step]:
     """Steps on the seal structure, with codes of the PDF."""
-    return (replace(step, code=step.code.replace("ofd.", "pdf.", 1)) for step in steps)
+    return (step._replace(code=step.code.replace("ofd.", "pdf.", 1)) for step in steps)
