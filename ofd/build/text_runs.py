@@ -12,6 +12,7 @@ from unicodedata import category
 
 from ofd.build.bounds import glyph_face
 from ofd.build.numbers import deltas, number
+from ofd.draw.glyphs import NO_CHARACTER
 from ofd.draw.scene import Glyph, TextItem
 from ofd.geometry import Point
 from ofd.xmlio import Element, element
@@ -20,8 +21,6 @@ __all__ = ["TextRun", "text_runs"]
 
 _LAST_BMP = 0xFFFF
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-_NOTHING = "\N{ZERO WIDTH SPACE}"
-"""Stands for a glyph that stands for no character of its own: each glyph has its character, so all readers place it."""
 _SPACES = frozenset("\t\n\r\x0b\x0c\x85\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}")
 _NOT_IN_XML = frozenset({"Cc", "Cs"})
 _NONCHARACTERS = frozenset("\ufffe\uffff")
@@ -108,12 +107,12 @@ def _run(item: TextItem, glyphs: list[Glyph]) -> TextRun:
 
 
 def _storable(text: str) -> str:
-    """The characters of a glyph as XML can hold them, at least one."""
+    """The characters of a glyph as XML can hold them, at least one, so that all readers place each glyph."""
     if text and text.isprintable():
         return text
     return "".join(
         " " if char in _SPACES else _UNKNOWN if category(char) in _NOT_IN_XML or char in _NONCHARACTERS else char
-        for char in text or _NOTHING
+        for char in text or NO_CHARACTER
     )
 
 

@@ -51,6 +51,21 @@ _TITLES = {
     "parts": "组成 Parts",
     "warnings": "读取警告 Warnings",
 }
+_WORDS = {
+    "embedded": "已嵌入 embedded",
+    "not embedded": "未嵌入 not embedded",
+    "edit": "编辑 edit",
+    "annotate": "注释 annotate",
+    "export": "导出 export",
+    "sign": "签名 sign",
+    "watermark": "水印 watermark",
+    "print screen": "截屏 print screen",
+    "print": "打印 print",
+    "files": "文件数 files",
+    "unpacked_octets": "解压后字节数 unpacked octets",
+    "refused_strictly": "严格读取时拒绝 refused strictly",
+}
+_WITH_WORDS = frozenset({"fonts", "forbidden", "package"})
 _SHOWN_PARTS = 40
 
 
@@ -201,8 +216,13 @@ def _lines(name: str, value: object) -> list[str]:
     if name == "warnings" and isinstance(value, list):
         return [f"{item['zh']} {item['en']}: {' '.join(item['evidence'].values())} ({item['code']})" for item in value]
     if isinstance(value, dict):
-        lines = [f"{key}: {item}" for key, item in value.items()]
+        lines = [f"{_word(name, key)}: {_word(name, item)}" for key, item in value.items()]
         return [*lines[:_SHOWN_PARTS], *([f"… {len(lines)}"] if len(lines) > _SHOWN_PARTS else [])]
     if isinstance(value, list):
-        return ["; ".join(map(str, value))]
+        return ["; ".join(_word(name, item) for item in value)]
     return [str(value)]
+
+
+def _word(name: str, value: object) -> str:
+    """What this command calls something in both languages; what the document says stays as it is."""
+    return _WORDS.get(str(value), str(value)) if name in _WITH_WORDS else str(value)

@@ -37,6 +37,7 @@ _Readers = Annotated[
 _Least = Annotated[Severity, typer.Option("--least", help="显示的最低级别 / the least severity that is shown")]
 _Json = Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")]
 _Rules = Annotated[bool, typer.Option("--rules", help="列出全部规则 / list all rules")]
+_SEVERITIES = {Severity.ERROR: "错误 error", Severity.WARNING: "警告 warning", Severity.NOTE: "提示 note"}
 _COLORS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 
 
@@ -75,7 +76,7 @@ def print_findings(name: str, report: LintReport, least: Severity = Severity.NOT
             _print_finding(console, finding)
     for code, count in report.not_told.items():
         console.print(f"[dim]… {escape(code)} +{count}[/]")
-    counts = ", ".join(f"{severity} {report.count(severity)}" for severity in Severity)
+    counts = ", ".join(f"{_SEVERITIES[severity]} {report.count(severity)}" for severity in Severity)
     console.print(f"[bold]{escape(printable(name))}[/]: {counts}", soft_wrap=True)
 
 

@@ -21,6 +21,7 @@ from ofd.draw.seals import Seals
 from ofd.fonts.library import FontLibrary
 from ofd.model.document import Document
 from ofd.package.source import FileSource
+from ofd.verify.changes import ChangeKind
 from ofd.verify.coverage_picture import marked_scene
 from ofd.verify.document import Verification, examine
 from ofd.verify.drawn import with_pages_compared
@@ -28,6 +29,7 @@ from ofd.verify.forms import coverage_form, detailed_form, simple_form
 from ofd.verify.page_coverage import page_coverage
 from trustcore.console import print_report, printable
 from trustcore.errors import TrustError
+from trustcore.report import Status, Verdict
 
 __all__ = ["add_to"]
 
@@ -44,6 +46,29 @@ _LABELS = {
     "warnings": "提示 Warning",
     "protects": "受保护文件数 Protected files",
 }
+_VERDICTS = {
+    Verdict.VALID: "有效 VALID",
+    Verdict.INVALID: "无效 NOT VALID",
+    Verdict.INDETERMINATE: "无法判定 CANNOT TELL",
+}
+_STATUSES = {
+    Status.PASSED: "通过 passed",
+    Status.WARNING: "警告 warning",
+    Status.SKIPPED: "略过 skipped",
+    Status.INDETERMINATE: "无法判定 cannot tell",
+    Status.FAILED: "未通过 failed",
+}
+_CHANGES = {
+    ChangeKind.SIGNATURE: "追加了签名 a signature was added",
+    ChangeKind.LIST: "签名列表已扩展 the list of signatures was extended",
+    ChangeKind.OPEN: "有后加或未受保护的文件 files were added or left open",
+    ChangeKind.CHANGED: "有文件被修改 files were changed",
+    ChangeKind.REMOVED: "有文件被删除 files were removed",
+}
+_NONE, _YES, _NO = "无 none", "是 yes", "否 no"
+_WORDS: dict[str, str] = {
+    str(key): word for words in (_VERDICTS, _STATUSES, _CHANGES) for key, word in words.items()
+} | {"true": _YES, "false": _NO}
 _CHUNK = 1 << 20
 _PICTURE_DPI = 100
 
@@ -187,10 +212,10 @@ def _print(
 def _print_signatures(content: Mapping[str, object], name: str) -> None:
     """The simple and the detailed form for people: a table for each signature."""
     console = Console()
-    console.print(f"{escape(printable(name))}  [bold]{content['verdict']}[/]")
+    console.print(f"{escape(printable(name))}  [bold]{_word(content['verdict'])}[/]")
     parts = [*cast("list[dict[str, object]]", content["signatures"]), cast("dict[str, object]", content["document"])]
     for part in parts:
-        title = f"{part.get('id', '文档 document')} {part.get('form', '')}  {part['verdict']}"
+        title = f"{part.get('id', '文档 document')} {part.get('form', '')}  {_word(part['verdict'])}"
         table = Table(title=escape(printable(title)), title_justify="left", show_header=False)
         for label, text in _rows(part):
             table.add_row(escape(printable(label)), escape(printable(text)))
@@ -204,17 +229,26 @@ def _rows(part: Mapping[str, object]) -> list[tuple[str, str]]:
         if name == "blocks":
             for block in cast("list[dict[str, object]]", value):
                 steps = cast("list[dict[str, str]]", block["steps"])
-                rows.append((f"{block['zh']} {block['en']}", str(block["status"])))
-                rows += [("", f"{step['status']}: {step['zh']} / {step['en']}") for step in steps]
+                rows.append((f"{block['zh']} {block['en']}", _word(block["status"])))
+                rows += [("", f"{_word(step['status'])}: {step['zh']} / {step['en']}") for step in steps]
         elif name in {"problems", "warnings"}:
             rows += [(_LABELS[name], f"{item['zh']} / {item['en']}") for item in cast("list[dict[str, str]]", value)]
         elif name == "facts" or name in {"id", "form", "verdict"}:
             continue
         else:
-            rows.append(
-                (_LABELS.get(name, name), ", ".join(map(str, value)) if isinstance(value, list) else str(value))
-            )
+            rows.append((_LABELS.get(name, name), _told(value)))
     return rows
+
+
+def _told(value: object) -> str:
+    if isinstance(value, list):
+        return "; ".join(map(_word, value)) or _NONE
+    return (_YES if value else _NO) if isinstance(value, bool) else _word(value)
+
+
+def _word(value: object) -> str:
+    """What a verdict, a status, a kind of change or a yes or no of a form is called, in both languages."""
+    return _WORDS.get(str(value), str(value))
 
 
 def _digests(source: FileSource) -> dict[str, str]:

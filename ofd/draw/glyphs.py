@@ -10,7 +10,10 @@ from ofd.fonts.faces import FontFace
 from ofd.fonts.library import ResolvedFont
 from ofd.model.objects import GlyphRun, TextCode, TextObject
 
-__all__ = ["lay_out"]
+__all__ = ["NO_CHARACTER", "lay_out"]
+
+NO_CHARACTER = "\N{ZERO WIDTH SPACE}"
+"""In the place of the character of a glyph that stands for none of its own, as the further ones of a cluster."""
 
 _LAST_BMP = 0xFFFF
 _SYMBOLS = 0xF000
@@ -121,6 +124,8 @@ class _Setter:
             if number < len(chars):
                 x, y = places[number]
                 shown = chars[number:] if number == last else chars[number]
+                if shown == NO_CHARACTER:
+                    shown = ""
             glyphs.append(Glyph(index=glyph if glyph < face.glyph_count else 0, x=x, y=y, text=shown))
             x += face.advance_of(glyph) * text.size * (text.h_scale or 1)
         return glyphs

@@ -24,7 +24,7 @@ from ofd.draw.scene import (
     Stroke,
     TextItem,
 )
-from ofd.draw.units import HAIRLINE, LINE_WIDTH, Place, Unit, dash_of, is_even_odd
+from ofd.draw.units import LINE_WIDTH, Place, Unit, dash_of, is_even_odd
 from ofd.fonts.library import FontLibrary, ResolvedFont
 from ofd.geometry import IDENTITY, Box, Matrix
 from ofd.model import objects as model
@@ -289,7 +289,7 @@ class _Painter:
             matrix=unit.translation,
             stroke=Stroke(
                 paint=paint or SolidPaint(color=BLACK),
-                width=LINE_WIDTH if border.line_width is None else max(border.line_width, HAIRLINE),
+                width=LINE_WIDTH if border.line_width is None else max(border.line_width, 0.0),
                 dash=dash_of(border.dash_pattern),
                 dash_offset=border.dash_offset or 0,
             ),

@@ -96,16 +96,17 @@ class _Page:
 class PdfWriter:
     """A PDF under construction. Add the pages in order, then call :meth:`finish` once."""
 
-    def __init__(self, out: BinaryIO | None = None, *, info: DocumentInfo | None = None) -> None:
+    def __init__(self, out: BinaryIO | None = None, *, info: DocumentInfo | None = None, dot_mm: float = 0) -> None:
         """Begin.
 
         Args:
             out: takes the file as it grows; without it the file is kept in memory and returned by :meth:`finish`.
             info: what the document says of itself.
+            dot_mm: side of a dot when the file is only made to be drawn as a picture.
         """
         self._memory = io.BytesIO() if out is None else None
         self._file = PdfFile(out if out is not None else self._memory)  # type: ignore[arg-type]
-        self._shared = Shared(self._file, PdfFonts(self._file))
+        self._shared = Shared(self._file, PdfFonts(self._file), dot_mm=dot_mm)
         self._info = info
         self._tree = self._file.reserve()
         self._pages: list[_Page] = []

@@ -18,6 +18,7 @@ from ofd.draw.scene import (
     Cap,
     Clip,
     ClipArea,
+    Color,
     Group,
     Image,
     ImageItem,
@@ -56,6 +57,8 @@ class Shared:
     file: PdfFile
     fonts: PdfFonts
     images: dict[tuple[str, int, str], Ref | None] = field(default_factory=dict)
+    dot_mm: float = 0
+    """Side of a dot when the file is made to become a picture, where no line gets thinner; 0 when it is not known."""
     states: dict[tuple[float, float, str], Ref] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -291,7 +294,7 @@ class Content:
             return
         fill, stroke = item.fill, item.stroke
         if item.bold and fill and not stroke:
-            stroke = Stroke(paint=fill, width=item.size * _BOLDER, join=Join.ROUND)
+            stroke = self._bolder(item, fill)
         mode = _BOTH if fill and stroke else _FILL if fill else _STROKE if stroke else _INVISIBLE
         self._parts.append("q")
         self._prepare(item.matrix, fill, stroke)
@@ -300,6 +303,15 @@ class Content:
         if mute:
             self._mute_glyphs(item, {_FILL: "f", _STROKE: "S", _BOTH: "B"}[mode])
         self._parts.append("Q")
+
+    def _bolder(self, item: TextItem, fill: Paint) -> Stroke:
+        """The line around glyphs that are made bold; as much paler as the device draws it too wide."""
+        width = item.size * _BOLDER
+        on_page = width * item.matrix.scale
+        if on_page < self._shared.dot_mm and isinstance(fill, SolidPaint):
+            red, green, blue, alpha = fill.color
+            fill = SolidPaint(color=Color.of(red, green, blue, alpha * on_page / self._shared.dot_mm))
+        return Stroke(paint=fill, width=width, join=Join.ROUND)
 
     def _mute_glyphs(self, item: TextItem, operator: str) -> None:
         """The further glyphs of clusters as figures: as text they would be copied out as something."""

@@ -34,7 +34,7 @@ def to_picture(
     scene: Scene, *, dpi: float = 150, background: Color | None = WHITE, region: Box | None = None
 ) -> Pillow.Image:
     """As :func:`to_png`, not packed."""
-    writer = PdfWriter()
+    writer = PdfWriter(dot_mm=25.4 / dpi)
     writer.add_page(replace(scene, area=region) if region else scene)
     filled = (0, 0, 0, 0) if background is None else tuple(round(part * 255) for part in background)
     red, green, blue, alpha = filled

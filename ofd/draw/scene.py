@@ -226,6 +226,7 @@ class Stroke:
 
     paint: Paint
     width: float = 0.353
+    """0 is one dot of the device, whatever the item's matrix."""
     cap: Cap = Cap.BUTT
     join: Join = Join.MITER
     miter_limit: float = 4.234

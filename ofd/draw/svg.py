@@ -398,7 +398,8 @@ def _within(box: Box, area: Box) -> Box:
 
 
 def _pen(stroke: Stroke) -> str:
-    parts = [f' stroke-width="{_g(max(stroke.width, 0))}"']
+    width = max(stroke.width, 0)
+    parts = [f' stroke-width="{_g(width)}"' if width else ' stroke-width="1" vector-effect="non-scaling-stroke"']
     if stroke.cap is not Cap.BUTT:
         parts.append(f' stroke-linecap="{stroke.cap.lower()}"')
     if stroke.join is not Join.MITER:

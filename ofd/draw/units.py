@@ -26,10 +26,8 @@ from ofd.model.lookup import Lookup
 from ofd.model.objects import Color
 from ofd.model.resources import DrawParam
 
-__all__ = ["HAIRLINE", "LINE_WIDTH", "Host", "Place", "Unit", "dash_of", "is_even_odd"]
+__all__ = ["LINE_WIDTH", "Host", "Place", "Unit", "dash_of", "is_even_odd"]
 
-HAIRLINE = 0.05
-"""Millimetres: a line of width 0 is the thinnest there is."""
 LINE_WIDTH = 0.353
 """Millimetres, when nothing else is written."""
 _MITER_LIMIT = 4.234
@@ -132,9 +130,9 @@ class Unit:
 
     @property
     def line_width(self) -> float:
-        """LineWidth."""
+        """LineWidth; 0 is the thinnest line there is, one dot wide (GB/T 33190-2016 §8.2)."""
         width = self._first(self.item.line_width, "line_width")
-        return LINE_WIDTH if width is None else max(width, HAIRLINE)
+        return LINE_WIDTH if width is None else max(width, 0.0)
 
     def stroke(self, paint: Paint) -> Stroke:
         """The pen."""

@@ -6,6 +6,7 @@ from itertools import chain, count, pairwise
 from math import floor, frexp, hypot, ldexp
 
 from ofd.draw.bounds import clip_box, intersection
+from ofd.draw.glyphs import NO_CHARACTER
 from ofd.draw.scene import Group, Item, Scene, TextItem
 from ofd.geometry import Box, Point
 from ofd.text.order import arrange
@@ -27,7 +28,11 @@ _QUARTER = 0.38
 
 
 def page_text(scene: Scene) -> PageText:
-    """The text of a page with its boxes, in reading order. What lies outside its clip or the page is left out."""
+    """The text of a page with its boxes, in reading order.
+
+    What lies outside its clip or the page is left out; so is text in the cells of patterns, which is decoration: it is
+    repeated as often as the figure it fills is large, and no part of it has one place.
+    """
     characters = _without_doubles(list(_shown(scene.items, scene.area, count())))
     return PageText(lines=arrange(characters), painted=tuple(characters))
 
@@ -47,7 +52,7 @@ def _shown(items: Sequence[Item], area: Box, runs: Iterator[int]) -> Iterator[Ch
 
 def _characters(item: TextItem, run: int) -> Iterator[Character]:
     """The characters of a text item in its own order, blanks left out."""
-    glyphs = [glyph for glyph in item.glyphs if glyph.text]
+    glyphs = [glyph for glyph in item.glyphs if glyph.text and glyph.text != NO_CHARACTER]
     origins = [item.matrix.apply(glyph.x, glyph.y) for glyph in glyphs]
     directions = _directions(item, origins)
     a, b, c, d, _, _ = item.matrix

@@ -8,6 +8,7 @@ import pytest
 from PIL import ImageCms
 
 from ofd.draw.interpret import page_scene
+from ofd.draw.png import to_picture
 from ofd.draw.scene import (
     AxialPaint,
     BlendMode,
@@ -28,6 +29,7 @@ from ofd.draw.scene import (
     SolidPaint,
     Stroke,
 )
+from ofd.draw.svg import to_svg
 from ofd.fonts.library import installed_fonts
 from ofd.geometry import Box, Matrix, Point
 from ofd.model.document import Document
@@ -186,7 +188,19 @@ def test_dashes_that_cannot_be_drawn_are_none(attributes: str, dash: tuple[float
 
 
 def test_a_line_of_width_nothing_is_a_hairline() -> None:
-    assert 0 < stroke_of(draw(figure('LineWidth="0"'))).width < 0.1
+    stroke = stroke_of(draw(figure('LineWidth="0"')))
+    assert stroke.width == 0
+
+
+def test_a_hairline_is_one_dot_wide_however_its_object_is_stretched() -> None:
+    drawn = draw(
+        '<PathObject ID="1" Boundary="0 0 50 50" CTM="50 0 0 50 0 0" LineWidth="0">'
+        "<AbbreviatedData>M 0 0.5 L 1 0.5</AbbreviatedData></PathObject>"
+    )
+    column = to_picture(drawn, dpi=101.6, region=Box(0, 0, 50, 50)).convert("L").crop((100, 0, 101, 200))
+    ink = [row for row in range(200) if column.getpixel((0, row)) != 255]
+    assert 1 <= len(ink) <= 2
+    assert 'vector-effect="non-scaling-stroke"' in to_svg(drawn)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from ofd.fonts.faces import FontFace, find_fonts
 from ofd.fonts.library import installed_fonts
 from ofd.geometry import Matrix
 from ofd.model.document import Document
+from ofd.text.extract import page_text
 
 from support.ofd_pages import HandMade
 
@@ -44,6 +45,22 @@ def places(item: TextItem) -> list[tuple[float, float]]:
 
 def shown(item: TextItem) -> list[str]:
     return [glyph.text for glyph in item.glyphs]
+
+
+def test_the_further_glyphs_of_a_cluster_are_drawn_and_not_read() -> None:
+    glyphs = [face().glyph(char) for char in "fi"]
+    run = f'<CGTransform CodePosition="0" CodeCount="2" GlyphCount="2"><Glyphs>{glyphs[0]} {glyphs[1]}</Glyphs>'
+    cluster = f'{run}</CGTransform><TextCode X="0" Y="4" DeltaX="2">ﬁ\u200b</TextCode>'
+    scene = draw(f'<TextObject ID="7" Boundary="10 20 50 50" Font="3" Size="4">{cluster}</TextObject>')
+    (item,) = scene.items
+    assert isinstance(item, TextItem)
+    assert [(glyph.index, glyph.text) for glyph in item.glyphs] == [(glyphs[0], "ﬁ"), (glyphs[1], "")]
+    assert page_text(scene).text == "ﬁ"
+    loose = draw(
+        '<TextObject ID="7" Boundary="10 20 50 50" Font="4" Size="4"><TextCode X="0" Y="4" DeltaX="0 4">'
+        "中\u200b文</TextCode></TextObject>"
+    )
+    assert page_text(loose).text == "中文"
 
 
 def test_a_text_is_black_and_filled_where_nothing_is_written() -> None:

@@ -110,6 +110,10 @@ def test_the_command_prints_every_form_for_people_and_machines(
     result = run("--trust", root, "--form", form, file)
     assert result.exit_code == 0
     assert "印章" in result.stdout
+    if form == "simple":
+        assert "是 yes" in result.stdout, "all that is shown is covered"
+        assert "无 none" in result.stdout, "and nothing was changed later"
+        assert "True" not in result.stdout
     answer = json.loads(run("--trust", root, "--form", form, "--json", file).stdout)
     assert answer["verdict"] == "valid"
     assert len(answer["sm3"]) == 64
