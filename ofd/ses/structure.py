@@ -7,9 +7,10 @@ encoded again in order to be verified. Encoding lives in :mod:`ofd.ses.encode` a
 verification of a seal in :mod:`ofd.ses.verify`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache, wraps
 from itertools import islice
 
 from ofd.ses.fields import (
@@ -64,6 +65,8 @@ REVOCATION_VALUES = "1.2.840.113549.1.9.16.2.24"
 
 _MAX_MATERIAL = 32
 """Certificates, and CRLs, that a signature may carry: each may cost a signature check."""
+_LONGEST_REMEMBERED = 256 * 1024
+"""Octets of seals and of validation material."""
 _CONTEXT_0, _CONTEXT_1, _PRIMITIVE_0, _ENUMERATED = 0xA0, 0xA1, 0x80, 0x0A
 _FIRST_ELEMENTS = 2
 """SESeal and SES_Signature of GM/T 0031-2014 have two elements, later ones four and more."""
@@ -103,7 +106,7 @@ class Seal:
         return _seal(parse(der), []) if known is None else known
 
 
-_SEALS: Remembered[Seal] = Remembered(count=64, longest=256 * 1024)
+_SEALS: Remembered[Seal] = Remembered(count=64, longest=_LONGEST_REMEMBERED)
 """A seal is used again and again, and read for every document."""
 
 
@@ -134,7 +137,7 @@ class ToBeSigned:
         Raises:
             MalformedError: ``ofd.ses.validation-material`` when there are more than a verifier should look at.
         """
-        return _bounded(node for value in self._values(CERT_VALUES) for node in parse(value).expect(SEQUENCE).children)
+        return _certificates_in(self.extensions)
 
     @property
     def embedded_crls(self) -> tuple[bytes, ...]:
@@ -143,8 +146,7 @@ class ToBeSigned:
         Raises:
             MalformedError: ``ofd.ses.validation-material`` when there are more than a verifier should look at.
         """
-        lists = (parse(value).expect(SEQUENCE).find(_CONTEXT_0) for value in self._values(REVOCATION_VALUES))
-        return _bounded(crl for node in lists if node for crl in node[0].children)
+        return _crls_in(self.extensions)
 
     @property
     def embedded_ocsp_responses(self) -> tuple[bytes, ...]:
@@ -155,12 +157,45 @@ class ToBeSigned:
         Raises:
             MalformedError: ``ofd.ses.validation-material`` when there are more than a verifier should look at.
         """
-        lists = (parse(value).expect(SEQUENCE).find(_CONTEXT_1) for value in self._values(REVOCATION_VALUES))
-        found = _bounded(item for node in lists if node for item in node[0].children)
-        return tuple(map(_whole_response, found))
+        return _ocsp_responses_in(self.extensions)
 
-    def _values(self, oid: str) -> Iterator[bytes]:
-        return (extension.value for extension in self.extensions if extension.oid == oid)
+
+_Extensions = tuple[Extension, ...]
+
+
+def _kept_for_next(read: Callable[[_Extensions], tuple[bytes, ...]]) -> Callable[[_Extensions], tuple[bytes, ...]]:
+    """Validation material is the same in all documents of a day: what was found in it is remembered."""
+    read_once = lru_cache(maxsize=64)(read)
+
+    @wraps(read)
+    def remembered(extensions: _Extensions) -> tuple[bytes, ...]:
+        short = sum([len(item.value) for item in extensions]) <= _LONGEST_REMEMBERED
+        return read_once(extensions) if short else read(extensions)
+
+    return remembered
+
+
+@_kept_for_next
+def _certificates_in(extensions: _Extensions) -> tuple[bytes, ...]:
+    values = _values(extensions, CERT_VALUES)
+    return _bounded(node for value in values for node in parse(value).expect(SEQUENCE).children)
+
+
+@_kept_for_next
+def _crls_in(extensions: _Extensions) -> tuple[bytes, ...]:
+    lists = (parse(value).expect(SEQUENCE).find(_CONTEXT_0) for value in _values(extensions, REVOCATION_VALUES))
+    return _bounded(crl for node in lists if node for crl in node[0].children)
+
+
+@_kept_for_next
+def _ocsp_responses_in(extensions: _Extensions) -> tuple[bytes, ...]:
+    lists = (parse(value).expect(SEQUENCE).find(_CONTEXT_1) for value in _values(extensions, REVOCATION_VALUES))
+    found = _bounded(item for node in lists if node for item in node[0].children)
+    return tuple(map(_whole_response, found))
+
+
+def _values(extensions: _Extensions, oid: str) -> Iterator[bytes]:
+    return (extension.value for extension in extensions if extension.oid == oid)
 
 
 def _whole_response(der: bytes) -> bytes:
@@ -239,10 +274,28 @@ def _to_be_signed(node: Node, variants: list[str]) -> tuple[ToBeSigned, Generati
         signed_at=read_time(fields.next(), variants),
         data_hash=read_bits(fields.next(), variants),
         property_info=fields.next().text(),
-        extensions=read_extensions(fields.optional(_CONTEXT_0, SEQUENCE), variants, tagged=True),
+        extensions=_extensions(fields.optional(_CONTEXT_0, SEQUENCE), variants),
     )
     fields.end()
     return result, generation
+
+
+def _extensions(node: Node | None, variants: list[str]) -> _Extensions:
+    """Read extDatas of TBS_Sign; what is odd about them joins ``variants``."""
+    if node is None:
+        return ()
+    der = node.raw
+    known = _EXTENSIONS.get(der)
+    if known is None:
+        odd: list[str] = []
+        known = _EXTENSIONS.put(der, (read_extensions(node, odd, tagged=True), tuple(odd)))
+    extensions, found = known
+    variants.extend(found)
+    return extensions
+
+
+_EXTENSIONS: Remembered[tuple[_Extensions, tuple[str, ...]]] = Remembered(count=64, longest=_LONGEST_REMEMBERED)
+"""With the names of what is odd about them."""
 
 
 def _first_signature(node: Node) -> SealSignature:
