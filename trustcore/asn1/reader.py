@@ -7,9 +7,8 @@ does not accept is what cannot be bounded: truncated values, more than :data:`MA
 :data:`MAX_BYTES`.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from functools import cached_property
+from functools import lru_cache
 
 from trustcore.errors import MalformedError
 
@@ -34,19 +33,24 @@ def _malformed(detail: str, reason: str, offset: int) -> MalformedError:
     return MalformedError(f"{detail} at offset {offset}", code=f"asn1.{reason}", offset=offset)
 
 
-@dataclass(frozen=True, eq=False)
 class Node:
-    """One value in a buffer. Immutable; shares the buffer with its relatives."""
+    """One value in a buffer. Nobody changes it; it shares the buffer with its relatives."""
 
-    buffer: bytes
-    offset: int
-    """Where the identifier octet stands in ``buffer``."""
-    content_offset: int
-    content_end: int
-    """End of the content, exclusive."""
-    end: int
-    """End of the value including end-of-contents octets, exclusive."""
-    depth: int = 0
+    __slots__ = ("_children", "buffer", "content_end", "content_offset", "depth", "end", "offset")
+
+    def __init__(  # noqa: PLR0917 - made by the thousand, and here alone
+        self, buffer: bytes, offset: int, content_offset: int, content_end: int, end: int, depth: int
+    ) -> None:
+        self.buffer = buffer
+        self.offset = offset
+        """Where the identifier octet stands in ``buffer``."""
+        self.content_offset = content_offset
+        self.content_end = content_end
+        """End of the content, exclusive."""
+        self.end = end
+        """End of the value including end-of-contents octets, exclusive."""
+        self.depth = depth
+        self._children: tuple[Node, ...] | None = None
 
     @property
     def tag(self) -> int:
@@ -68,18 +72,12 @@ class Node:
         """Whether the value is made of other values."""
         return bool(self.tag & _CONSTRUCTED)
 
-    @cached_property
+    @property
     def children(self) -> tuple["Node", ...]:
         """The values inside a constructed one, in order; empty for a primitive one."""
-        if not self.constructed:
-            return ()
-        nodes: list[Node] = []
-        position = self.content_offset
-        while position < self.content_end:
-            node = _read(self.buffer, position, self.content_end, self.depth + 1)
-            nodes.append(node)
-            position = node.end
-        return tuple(nodes)
+        if self._children is None:
+            self._children = _read_all(self) if self.constructed else ()
+        return self._children
 
     def __getitem__(self, index: int) -> "Node":
         """The child at ``index``; ``MalformedError`` (``asn1.missing``) when there is none."""
@@ -112,15 +110,7 @@ class Node:
         content = self.expect(0x06).content
         if not content or content[-1] & 0x80 or len(content) > _MAX_OID_OCTETS:
             raise _malformed("an object identifier is cut short or too long", "oid", self.offset)
-        arcs: list[int] = []
-        arc = 0
-        for octet in content:
-            arc = arc << 7 | octet & 0x7F
-            if not octet & 0x80:
-                arcs.append(arc)
-                arc = 0
-        first = min(arcs[0] // 40, 2)
-        return ".".join(str(arc) for arc in (first, arcs[0] - first * 40, *arcs[1:]))
+        return _dotted(content)
 
     def integer(self) -> int:
         """An INTEGER or ENUMERATED."""
@@ -172,6 +162,19 @@ class Node:
             raise _malformed("a time that cannot be read", "time", self.offset) from None
 
 
+@lru_cache(maxsize=512)
+def _dotted(content: bytes) -> str:
+    arcs: list[int] = []
+    arc = 0
+    for octet in content:
+        arc = arc << 7 | octet & 0x7F
+        if not octet & 0x80:
+            arcs.append(arc)
+            arc = 0
+    first = min(arcs[0] // 40, 2)
+    return ".".join(str(arc) for arc in (first, arcs[0] - first * 40, *arcs[1:]))
+
+
 def _time(text: str, *, short_year: bool) -> datetime:
     zone = UTC
     if text.endswith("Z"):
@@ -192,6 +195,17 @@ def _time(text: str, *, short_year: bool) -> datetime:
     month, day, hour, minute, second = (int(rest[i : i + 2] or "0") for i in range(0, 10, 2))
     microsecond = int((fraction + "000000")[:6]) if fraction else 0
     return datetime(year, month, day, hour, minute, second, microsecond, tzinfo=zone).astimezone(UTC)
+
+
+def _read_all(node: Node) -> tuple[Node, ...]:
+    """The values that follow each other in a constructed one."""
+    nodes: list[Node] = []
+    position = node.content_offset
+    while position < node.content_end:
+        child = _read(node.buffer, position, node.content_end, node.depth + 1)
+        nodes.append(child)
+        position = child.end
+    return tuple(nodes)
 
 
 def _read(buffer: bytes, offset: int, limit: int, depth: int) -> Node:
