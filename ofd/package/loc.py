@@ -21,6 +21,8 @@ def resolve(location: str, *, holder: str, base: str = "") -> str:
         MalformedError: ``ofd.loc.malformed`` for an empty location, a backslash, an empty part or a path that leaves
             the package.
     """
+    if not base and _is_plain(location):
+        return location[1:] if location[0] == "/" else holder[: holder.rfind("/") + 1] + location
     folder = holder.split("/")[:-1]
     if base:
         folder = _walk(base.removesuffix("/") or "/", folder)
@@ -30,6 +32,18 @@ def resolve(location: str, *, holder: str, base: str = "") -> str:
 def absolute(name: str) -> str:
     """The location of an entry from the root of the package: ``/Doc_0/Document.xml``."""
     return f"/{name}"
+
+
+def _is_plain(location: str) -> bool:
+    """Whether there is nothing to walk: no backslash, and no part is empty or starts with a dot."""
+    return (
+        bool(location)
+        and location[0] != "."
+        and location[-1] != "/"
+        and "//" not in location
+        and "/." not in location
+        and "\\" not in location
+    )
 
 
 def _walk(location: str, folder: list[str]) -> list[str]:

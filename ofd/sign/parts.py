@@ -5,6 +5,7 @@ import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
@@ -55,9 +56,8 @@ class ListedSignature:
     """ID of the signature that this one builds on (GM/T 0099-2020; drafts of the next GB/T 33190)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """A protected file and its digest."""
+class Reference(NamedTuple):
+    """A protected file and its digest; a tuple, because there are thousands in a long document."""
 
     name: str
     """Entry name."""
@@ -240,7 +240,7 @@ def _reference(node: Element, holder: str) -> Reference:
         raise MalformedError(
             f"The digest of {location} is not base64.", code="ofd.reference.malformed", entry=location
         ) from error
-    return Reference(name=resolve(location, holder=holder), digest=digest)
+    return Reference(resolve(location, holder=holder), digest)
 
 
 def _stamp(node: Element) -> StampRecord:
