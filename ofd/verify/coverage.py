@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
+from ofd import xmlio
 from ofd.package.reader import Package
-from ofd.structure import ROOT, DocumentBody
+from ofd.structure import ROOT, DocumentBody, read_part
 from ofd.verify.case import SignatureOutcome, add_error
 from ofd.verify.kinds import Kind
 from ofd.verify.reachable import Reachable
+from trustcore.errors import TrustError
 from trustcore.report import ReportBuilder, Status
 
 __all__ = ["check_coverage", "check_package"]
@@ -20,7 +22,9 @@ def check_coverage(
     reachable: Reachable, bodies: Sequence[DocumentBody], outcome: SignatureOutcome, report: ReportBuilder
 ) -> None:
     """Compare what is shown with what one signature protects."""
-    open_parts = {name: kind for name, kind in reachable.parts.items() if name not in outcome.protected}
+    # Nothing a document shows lies in a signature's own files: those can be written anew after everything is signed.
+    signed = outcome.protected - outcome.own
+    open_parts = {name: kind for name, kind in reachable.parts.items() if name not in signed}
     shown = {name: str(kind) for name, kind in open_parts.items() if kind.is_shown}
     report.check(
         not shown,
@@ -71,7 +75,8 @@ def check_package(
     lists = {body.signatures for body in bodies if body.signatures}
     protected = frozenset[str]().union(*(outcome.protected for outcome in outcomes))
     own = frozenset[str]().union(*(outcome.own for outcome in outcomes))
-    known = {*reachable.parts, *protected, *own, *lists}
+    placed = {*reachable.parts, *own, *lists}
+    known = placed | protected
     smuggled = [*(name for name in package.names if name not in known), *package.empty_folders]
     report.check(
         not smuggled,
@@ -83,6 +88,7 @@ def check_package(
         clause=_CLAUSE,
         evidence=_named(dict.fromkeys(smuggled, "unknown")),
     )
+    _check_unlisted(package, (name for name in package.names if name not in placed), report)
     if any(name not in protected for name in lists):
         report.add(
             Status.WARNING,
@@ -92,6 +98,30 @@ def check_package(
             clause="GB/T 33190-2016 §18.1",
             evidence=_named(dict.fromkeys(sorted(lists), "signatures")),
         )
+
+
+def _check_unlisted(package: Package, names: Iterable[str], report: ReportBuilder) -> None:
+    """A signature that was taken from an open list: a later one still protects its files, and nobody judges it."""
+    unlisted = [name for name in names if _is_signature(package, name)]
+    if unlisted:
+        report.add(
+            Status.FAILED,
+            "ofd.signature.unlisted",
+            zh="包内有未列入签名列表的签名:它可能被人从列表中移除",
+            en="The package holds a signature that is not listed: somebody may have removed it from the list",
+            clause="GB/T 33190-2016 §18.1",
+            evidence=_named(dict.fromkeys(unlisted, "signature")),
+        )
+
+
+def _is_signature(package: Package, name: str) -> bool:
+    if not name.lower().endswith(".xml") or package.size(name) > xmlio.MAX_BYTES:
+        return False
+    try:
+        read_part(package, name, "Signature")
+    except TrustError:
+        return False
+    return True
 
 
 def _check_open_root(bodies: Sequence[DocumentBody], outcome: SignatureOutcome, report: ReportBuilder) -> None:

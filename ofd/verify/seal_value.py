@@ -1,7 +1,6 @@
 """Steps (6) to (13) of :mod:`ofd.verify.document` for ``Type="Seal"``: SignedValue.dat is a SES_Signature."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from ofd.package.loc import absolute
 from ofd.ses.structure import Seal, SealSignature
@@ -196,7 +195,8 @@ def _check_seal(case: Case, value: SealedValue, time: SigningTime) -> None:
             at=time.at,
         )
     )
-    _check_withdrawn(case, seal, time.at)
+    _check_lapsed(case, seal, time)
+    _check_withdrawn(case, seal, time)
     if case.description.seal is None:
         return
     try:
@@ -215,7 +215,24 @@ def _check_seal(case: Case, value: SealedValue, time: SigningTime) -> None:
     )
 
 
-def _check_withdrawn(case: Case, seal: Seal, at: datetime) -> None:
+def _check_lapsed(case: Case, seal: Seal, time: SigningTime) -> None:
+    """Whoever holds a seal that has ended can claim any time before, as with a certificate."""
+    until = seal.info.valid_until
+    if not time.proven and time.at <= until < case.judged_at:
+        case.note(
+            Status.INDETERMINATE,
+            "ofd.time.unproven",
+            (
+                "印章现已过期,而签章时间没有时间戳证明",
+                "The seal has ended, and no time stamp proves that it was used before",
+            ),
+            "ETSI EN 319 102-1 §5.5.4",
+            valid_until=until.isoformat(),
+            judged_at=case.judged_at.isoformat(),
+        )
+
+
+def _check_withdrawn(case: Case, seal: Seal, time: SigningTime) -> None:
     """A seal that its maker withdrew must not be used from then on; only where the policy knows of such seals."""
     known = [
         item
@@ -225,15 +242,24 @@ def _check_withdrawn(case: Case, seal: Seal, at: datetime) -> None:
     if not known:
         return
     since = min(item.at for item in known)
-    used_after = since <= at
+    if since <= time.at:
+        status = Status.FAILED
+        texts = ("签章时印章已被撤销", "The seal had been withdrawn when it was used")
+    elif not time.proven and since <= case.judged_at:
+        status = Status.INDETERMINATE
+        texts = (
+            "印章已被撤销,而没有时间戳证明签章在此之前",
+            "The seal was withdrawn, and no time stamp proves that it was used before",
+        )
+    else:
+        status = Status.WARNING
+        texts = ("印章在签章之后被撤销", "The seal was withdrawn after it was used")
     case.note(
-        Status.FAILED if used_after else Status.WARNING,
+        status,
         "ofd.seal.revocation",
-        ("签章时印章已被撤销", "The seal had been withdrawn when it was used")
-        if used_after
-        else ("印章在签章之后被撤销", "The seal was withdrawn after it was used"),
+        texts,
         "GM/T 0031-2014 §6.3",
         seal_code=seal.info.seal_code,
         revoked_at=since.isoformat(),
-        at=at.isoformat(),
+        at=time.at.isoformat(),
     )

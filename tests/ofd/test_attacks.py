@@ -5,6 +5,7 @@ hold keys and certificates of the same authority, and may hold the keys of a cer
 The keys of the signer and of the maker of the seal are not known.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -265,6 +266,24 @@ def attributes_of_another() -> Files:
     return own | {SIGNED_VALUE: signed[SIGNED_VALUE]}
 
 
+def picture_in_the_signature() -> Files:
+    """The author of a document has a picture drawn from the signature to come, which holds octets nobody signs."""
+    files = unpack(sample_document())
+    name = next(name for name, content in files.items() if b"MediaFile>" in content)
+    files[name] = re.sub(rb"MediaFile>[^<]+<", b"MediaFile>/%s<" % SIGNED_VALUE.encode(), files[name])
+    return unpack(seal_document(sample_pki(), write_package(files)))
+
+
+def signature_taken_from_the_list() -> Files:
+    """The first of two signatures is not listed any more; the second one protects its files as before."""
+    pki = sample_pki()
+    first = seal_document(pki, sample_document(), protection=Protection.CONTINUE)
+    files = unpack(seal_document(pki, first, protection=Protection.CONTINUE))
+    entry = b'<ofd:Signature ID="s001" Type="Seal" BaseLoc="/Doc_0/Signs/Sign_0/Signature.xml"/>'
+    assert entry in files[LIST]
+    return files | {LIST: files[LIST].replace(entry, b"")}
+
+
 ATTACKS: dict[str, tuple[Callable[[], Files], set[str]]] = {
     "DocRoot redirected": (redirected_root, {"ofd.coverage.redirected", "ofd.coverage.shown"}),
     "DocRoot redirected, root protected": (redirected_protected_root, {"ofd.reference.digest", "ofd.coverage.shown"}),
@@ -291,6 +310,8 @@ ATTACKS: dict[str, tuple[Callable[[], Files], set[str]]] = {
     "seal listed as signature": (bare_time_stamp_for_a_seal, {"ofd.sign.value"}),
     "content of another": (stripped_certificates_signature, {"ofd.signature.data-hash"}),
     "attributes of another": (attributes_of_another, {"ofd.signature.data-hash"}),
+    "picture in the signature": (picture_in_the_signature, {"ofd.coverage.shown"}),
+    "signature taken from the list": (signature_taken_from_the_list, {"ofd.signature.unlisted"}),
 }
 
 

@@ -117,6 +117,14 @@ def test_a_signer_revoked_afterwards_is_believed_only_with_a_time_stamp(pki: Pki
     assert proven.verdict is Verdict.VALID, proven.problems
 
 
+def test_a_seal_that_has_ended_is_believed_only_with_a_time_stamp(pki: Pki, document: bytes) -> None:
+    seal = make_seal(pki, valid_until=SIGNED_AT + DAY)
+    claimed = verify(seal_by_force(pki, document, seal_der=seal), pki.policy())
+    assert codes(claimed, Status.INDETERMINATE) == {"ofd.time.unproven"}
+    proven = seal_by_force(pki, document, seal_der=seal, timestamp=stamped(pki, SIGNED_AT))
+    assert verify(proven, pki.policy()).verdict is Verdict.VALID
+
+
 def test_an_expired_signer_is_believed_only_with_a_time_stamp(pki: Pki, document: bytes) -> None:
     policy = pki.policy(at=SIGNED_AT + 400 * DAY)
     claimed = verify(seal_by_force(pki, document), policy)

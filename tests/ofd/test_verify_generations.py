@@ -300,9 +300,14 @@ def test_a_withdrawn_seal_is_refused_from_then_on(pki: Pki, document: bytes) -> 
     before = RevokedSeal(seal_code=code, at=SIGNED_AT - DAY)
     assert codes(verify(data, replace(pki.policy(), revoked_seals=(before,)))) == {"ofd.seal.revocation"}
     after = RevokedSeal(seal_code=code, at=SIGNED_AT + DAY)
-    report = verify(data, replace(pki.policy(), revoked_seals=(after,)))
+    claimed = verify(data, replace(pki.policy(), revoked_seals=(after,)))
+    assert codes(claimed, Status.INDETERMINATE) == {"ofd.seal.revocation"}, "any time can be claimed"
+    proven = seal_by_force(pki, document, timestamp=lambda signature: make_token(pki, signature, at=SIGNED_AT))
+    report = verify(proven, replace(pki.policy(), revoked_seals=(after,)))
     assert report.verdict is Verdict.VALID
     assert "ofd.seal.revocation" in codes(report, Status.WARNING)
+    later = RevokedSeal(seal_code=code, at=VERIFIED_AT + DAY)
+    assert verify(data, replace(pki.policy(), revoked_seals=(later,))).verdict is Verdict.VALID
     others = (
         RevokedSeal(seal_code="other", at=SIGNED_AT - DAY),
         RevokedSeal(seal_code=code, at=SIGNED_AT - DAY, maker_certificate_der=pki.stranger.certificate.der),

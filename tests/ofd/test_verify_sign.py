@@ -144,7 +144,7 @@ def test_an_unknown_type_of_signature_is_refused(pki: Pki, document: bytes) -> N
 
 # Archive time stamps.
 
-LATE = SIGNED_AT + 350 * DAY
+LATE = SIGNED_AT + 290 * DAY
 """When the document is archived: the signer's certificate is good still."""
 MUCH_LATER = SIGNED_AT + 800 * DAY
 """When it is verified: all certificates but the root's and the second authority's have expired."""
