@@ -119,7 +119,6 @@ class ReportBuilder:
     def __init__(self, subject: str) -> None:
         self._subject = subject
         self._steps: list[Step] = []
-        self._shared: dict[int, Mapping[str, str]] = {}
         self.facts: dict[str, str] = {}
 
     def add(
@@ -144,10 +143,10 @@ class ReportBuilder:
             steps: in order, whatever their numbers.
             evidence: added to that of each of them, where it has none of the same name.
         """
-        start = len(self._steps)
-        self._steps.extend(steps)
-        if evidence:
-            self._shared.update(dict.fromkeys(range(start, len(self._steps)), evidence))
+        start = len(self._steps) + 1
+        self._steps.extend(
+            [_numbered(step, number, evidence) for number, step in enumerate(steps, start)] if evidence else steps
+        )
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -157,12 +156,12 @@ class ReportBuilder:
     def build(self) -> Report:
         """The report of all steps so far."""
         steps = [
-            step if step.number == index + 1 and index not in self._shared else self._numbered(step, index)
-            for index, step in enumerate(self._steps)
+            step if step.number == number else _numbered(step, number) for number, step in enumerate(self._steps, 1)
         ]
         return Report(subject=self._subject, steps=tuple(steps), facts=dict(self.facts))
 
-    def _numbered(self, step: Step, index: int) -> Step:
-        _, code, status, zh, en, clause, evidence = step
-        shared = self._shared.get(index)
-        return Step(index + 1, code, status, zh, en, clause, {**shared, **evidence} if shared else evidence)
+
+def _numbered(step: Step, number: int, more: Mapping[str, str] | None = None) -> Step:
+    """The step with another number, and with more evidence where it has none of the same name."""
+    _, code, status, zh, en, clause, evidence = step
+    return Step(number, code, status, zh, en, clause, {**more, **evidence} if more else evidence)

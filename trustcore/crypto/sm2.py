@@ -64,7 +64,7 @@ _SIZE = 32
 _POINT_SIZE = 65
 _UNCOMPRESSED = 4
 _LONGEST_REMEMBERED = 256
-"""In octets, of a public key that is kept read; an SM2 key has 91."""
+"""In octets, of a public key that is kept read, and of a point with an identifier; an SM2 key has 91."""
 _SPKI_PREFIX = encoder.sequence(
     encoder.sequence(encoder.oid(EC_PUBLIC_KEY), encoder.oid(SM2_CURVE)), encoder.bit_string(bytes(_POINT_SIZE))
 )[:-_POINT_SIZE]
@@ -99,7 +99,15 @@ _remembered_point = lru_cache(maxsize=256)(_read_point)
 
 def z_value(public_point: bytes, identifier: bytes = DEFAULT_ID) -> bytes:
     """Z, the digest of the signer's identifier, the curve and the public key (GB/T 32918.2-2016 §5.5)."""
+    short = len(public_point) + len(identifier) <= _LONGEST_REMEMBERED
+    return (_remembered_z if short else _z_value)(public_point, identifier)
+
+
+def _z_value(public_point: bytes, identifier: bytes) -> bytes:
     return sm3((len(identifier) * 8).to_bytes(2, "big") + identifier + _CURVE_OCTETS + public_point[1:])
+
+
+_remembered_z = lru_cache(maxsize=256)(_z_value)
 
 
 def message_digest(public_point: bytes, message: bytes, identifier: bytes = DEFAULT_ID) -> bytes:
