@@ -295,6 +295,9 @@ class Content:
         fill, stroke = item.fill, item.stroke
         if item.bold and fill and not stroke:
             stroke = self._bolder(item, fill)
+            if stroke.paint is not fill:
+                self._text(replace(item, bold=False, fill=None, stroke=stroke))
+                stroke = None
         mode = _BOTH if fill and stroke else _FILL if fill else _STROKE if stroke else _INVISIBLE
         self._parts.append("q")
         self._prepare(item.matrix, fill, stroke)
