@@ -1,4 +1,4 @@
-"""``xinyin ofd render``: pages as PNG, SVG or PDF."""
+"""``xinyin ofd render``: pages as PNG, SVG, PDF or HTML."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,6 +11,7 @@ import typer
 
 from ofd.cli.output import replacing
 from ofd.cli.terminal import refusals, shown_progress, usage_error
+from ofd.convert.ofd_to_html import ofd_to_html
 from ofd.convert.ofd_to_pdf import ofd_to_pdf
 from ofd.draw.page import sealed_scene
 from ofd.draw.png import WHITE, to_png
@@ -30,7 +31,11 @@ class Format(StrEnum):
     PNG = "png"
     SVG = "svg"
     PDF = "pdf"
+    HTML = "html"
 
+
+_WHOLE = {Format.PDF: ofd_to_pdf, Format.HTML: ofd_to_html}
+"""Formats that hold all pages in one file."""
 
 _File = Annotated[Path, typer.Argument(metavar="FILE", help="OFD 文件 / the document")]
 _Out = Annotated[Path | None, typer.Option("--out", "-o", help="输出文件或目录 / file or folder to write")]
@@ -60,7 +65,7 @@ def add_to(app: typer.Typer, clock: Callable[[], datetime]) -> None:  # noqa: AR
         seals: _Seals = True,
         annotations: _Annotations = True,
     ) -> None:
-        """把页面画成 PNG、SVG 或 PDF / draw pages as PNG, SVG or PDF."""
+        """把页面画成 PNG、SVG、PDF 或 HTML / draw pages as PNG, SVG, PDF or HTML."""
         kind = form or _format_of(out)
         part = None if region is None else _box(region)
         background = None if transparent else WHITE
@@ -68,10 +73,9 @@ def add_to(app: typer.Typer, clock: Callable[[], datetime]) -> None:  # noqa: AR
             document = stack.enter_context(Document.open(file))
             progress = stack.enter_context(shown_progress("绘制 / drawing"))
             wanted = chosen_pages(pages, len(document.page_links))
-            if kind is Format.PDF:
-                target = out or Path(f"{file.stem}.pdf")
-                with replacing(target) as written:
-                    done = ofd_to_pdf(
+            if kind in _WHOLE:
+                with replacing(out or Path(f"{file.stem}.{kind}")) as written:
+                    done = _WHOLE[kind](
                         document, written, pages=wanted, seals=seals, annotations=annotations, progress=progress
                     )
                 _tell(done.warnings)
@@ -118,8 +122,10 @@ def _tell(warnings: "dict[str, None] | tuple[str, ...]") -> None:
 
 
 def _format_of(out: Path | None) -> Format:
-    suffix = "" if out is None else out.suffix.lower().lstrip(".")
-    return Format(suffix) if suffix in set(Format) else Format.PNG
+    suffix = "" if out is None or out.is_dir() else out.suffix.lower().lstrip(".")
+    if suffix and suffix not in set(Format):
+        raise usage_error(f"请用 --format 说明格式 / say the format with --format: {out}")
+    return Format(suffix or Format.PNG)
 
 
 def _target(out: Path | None, stem: str, index: int, kind: Format, *, alone: bool) -> Path:

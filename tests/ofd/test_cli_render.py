@@ -54,6 +54,19 @@ def test_pages_become_one_pdf(file: Path, tmp_path: Path) -> None:
     assert out.read_bytes().startswith(b"%PDF-1.7")
 
 
+def test_pages_become_one_html_file(file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "pages.html"
+    assert run("render", file, "-o", out).exit_code == 0
+    assert out.read_bytes().count(b"<svg ") == 2
+
+
+def test_an_unknown_format_is_asked_for(file: Path, tmp_path: Path) -> None:
+    result = run("render", file, "-o", tmp_path / "pages.xyz")
+    assert result.exit_code == 64
+    assert "--format" in result.stderr
+    assert run("render", file, "-o", tmp_path / "pages.xyz", "--format", "pdf").exit_code == 0
+
+
 @pytest.mark.parametrize(
     "options",
     [
