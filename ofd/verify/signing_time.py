@@ -1,6 +1,6 @@
 """Step (9) of :mod:`ofd.verify.document`: when was the document signed, and what proves it?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +9,7 @@ from ofd.verify.policy import VerificationPolicy
 from trustcore.errors import MalformedError
 from trustcore.report import ReportBuilder, Status, Step
 from trustcore.x509.certificate import Certificate
-from trustcore.x509.chain import KeyPurpose, validate_chain
+from trustcore.x509.chain import ChainResult, KeyPurpose, validate_chain
 from trustcore.x509.cms import SignedData
 from trustcore.x509.tsp import verify_token
 
@@ -80,9 +80,9 @@ def judge_claim(
     """The time of signing, and the steps that lead to it.
 
     A time stamp that is right proves that the signature existed at its time. Without one there is the time the signer
-    claims, and it is believed only while the certificate is still good: whoever holds the key of an expired or revoked
-    certificate can claim any time (ETSI EN 319 102-1 §5.5). An archive time stamp moves that moment: the certificate
-    has to have been good when the signature was archived.
+    claims, and it is believed only while the certificate is known to be good still: whoever holds the key of an expired
+    or revoked certificate can claim any time (ETSI EN 319 102-1 §5.5). An archive time stamp moves that moment: the
+    certificate has to have been good when the signature was archived.
 
     Args:
         claim: what the signature says.
@@ -94,6 +94,19 @@ def judge_claim(
         judged_at: when the certificate still has to be good without a time stamp; the policy's moment if left out.
     """
     report = ReportBuilder("time")
+
+    def validated(moment: datetime) -> ChainResult:
+        return validate_chain(
+            signer,
+            intermediates=intermediates,
+            roots=policy.roots,
+            crls=crls,
+            ocsp_responses=ocsp_responses,
+            at=moment,
+            purpose=claim.purpose,
+            prefix="ofd.signer",
+        )
+
     proven = _proven_time(claim, policy, (intermediates, crls, ocsp_responses), report)
     judged_at = policy.at if judged_at is None else judged_at
     at = proven or claim.claimed or judged_at
@@ -111,27 +124,31 @@ def judge_claim(
         if claim.claimed is not None:
             _check_order(claim.claimed, proven, report)
     else:
-        chain = validate_chain(
-            signer,
-            intermediates=intermediates,
-            roots=policy.roots,
-            crls=crls,
-            ocsp_responses=ocsp_responses,
-            at=judged_at,
-            purpose=claim.purpose,
-            prefix="ofd.signer",
-        )
-        if chain.status is Status.FAILED:
-            report.add(
-                Status.INDETERMINATE,
-                "ofd.time.unproven",
-                zh="签章人证书现已失效,而签章时间没有时间戳证明",
-                en="The signer's certificate is no longer good, and no time stamp proves that it signed before",
-                clause="ETSI EN 319 102-1 §5.5.4",
-                evidence={step.code: step.en for step in chain.steps if step.status is Status.FAILED}
-                | {"judged_at": judged_at.isoformat()},
-            )
+        _check_still_good(report, validated, at, judged_at)
     return SigningTime(at=at.astimezone(UTC), proven=proven is not None), report.steps
+
+
+def _check_still_good(
+    report: ReportBuilder, validated: Callable[[datetime], ChainResult], claimed: datetime, judged_at: datetime
+) -> None:
+    """A claimed time counts while the certificate is good; where that is not known, an old list would hide a theft."""
+    chain = validated(judged_at)
+    if chain.status is Status.PASSED or (chain.status is validated(claimed).status is Status.INDETERMINATE):
+        return
+    ended = chain.status is Status.FAILED
+    report.add(
+        Status.INDETERMINATE,
+        "ofd.time.unproven",
+        zh="签章人证书现已失效,而签章时间没有时间戳证明"
+        if ended
+        else "不能确定签章人证书现在是否有效,而签章时间没有时间戳证明",
+        en="The signer's certificate is no longer good, and no time stamp proves that it signed before"
+        if ended
+        else "Whether the signer's certificate is good still cannot be told, and no time stamp proves the time",
+        clause="ETSI EN 319 102-1 §5.5.4",
+        evidence={step.code: step.en for step in chain.steps if step.status is chain.status}
+        | {"judged_at": judged_at.isoformat()},
+    )
 
 
 def note_expiry(report: ReportBuilder, token: bytes, at: datetime, *, code: str) -> None:

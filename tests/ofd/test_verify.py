@@ -117,6 +117,16 @@ def test_a_signer_revoked_afterwards_is_believed_only_with_a_time_stamp(pki: Pki
     assert proven.verdict is Verdict.VALID, proven.problems
 
 
+def test_an_old_list_does_not_say_that_a_claimed_time_is_right(pki: Pki, document: bytes) -> None:
+    """A thief would leave out the list that says so; the one that travels in the file ended two months ago."""
+    policy = pki.policy(at=SIGNED_AT + 90 * DAY)
+    claimed = verify(seal_by_force(pki, document), policy)
+    assert codes(claimed, Status.INDETERMINATE) == {"ofd.time.unproven"}
+    assert verify(seal_by_force(pki, document, timestamp=stamped(pki, SIGNED_AT)), policy).verdict is Verdict.VALID
+    lists = (make_crl(pki.root, at=policy.at - DAY), make_crl(pki.issuing, at=policy.at - DAY))
+    assert verify(seal_by_force(pki, document), replace(policy, crls=lists)).verdict is Verdict.VALID
+
+
 def test_a_seal_that_has_ended_is_believed_only_with_a_time_stamp(pki: Pki, document: bytes) -> None:
     seal = make_seal(pki, valid_until=SIGNED_AT + DAY)
     claimed = verify(seal_by_force(pki, document, seal_der=seal), pki.policy())
