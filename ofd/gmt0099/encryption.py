@@ -192,6 +192,9 @@ def _decrypted_files(package: Package, openers: Sequence[Opener]) -> tuple[list[
     if clash or len({entry.name for entry in entries}) != len(entries):
         entry = min(clash, default="")
         raise MalformedError("A file stands in clear and encrypted.", code="ofd.encryption.twice", entry=entry)
+    if len({entry.encrypted for entry in entries}) != len(entries):
+        # A small package would open to as many copies of one file as it names.
+        raise MalformedError("One encrypted file stands for several.", code="ofd.encryption.shared")
     files = {entry.name: decrypted(package.chunks(entry.encrypted), key, iv) for entry in entries}
     others = [item for item in infos if item is not info]
     if others and ENCRYPTIONS not in files:

@@ -119,7 +119,7 @@ def _check_value(signed: GmSignedData, xml: bytes, report: ReportBuilder) -> Cer
         _step(report, Status.INDETERMINATE, "ofd.integrity.algorithm", texts, oid=signed.signature_algorithm_oid)
         return None
     message = digest(SIGNATURES[algorithm].digest, xml)
-    same = signed.content == message if signed.content is not None else signed.message_digest in {None, message}
+    same = signed.content in {None, message} and _names_list(signed, message)
     _check(
         report,
         same,
@@ -143,6 +143,19 @@ def _check_value(signed: GmSignedData, xml: bytes, report: ReportBuilder) -> Cer
     )
     report.facts["signer"] = certificate.common_name or certificate.subject.text
     return certificate if right else None
+
+
+def _names_list(signed: GmSignedData, message: bytes) -> bool:
+    """Whether signed attributes, where there are some, hold the digest of the list, or of its digest that is carried.
+
+    They are all that is signed then: anybody may put another content beside them.
+    """
+    if signed.signed_attributes_der is None:
+        return True
+    if signed.digest_algorithm is None:
+        return False
+    carried = None if signed.content is None else digest(signed.digest_algorithm, message)
+    return signed.message_digest is not None and signed.message_digest in {message, carried}
 
 
 def _is_right(signed: GmSignedData, certificate: Certificate, algorithm: SignatureAlgorithm, message: bytes) -> bool:

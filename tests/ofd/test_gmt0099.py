@@ -21,11 +21,13 @@ from ofd.gmt0099.keys import (
 from ofd.lint.run import lint
 from ofd.package.reader import Package, write_package
 from ofd.verify.document import verify
+from trustcore.asn1 import encoder
 from trustcore.asn1.reader import parse
 from trustcore.crypto.digests import sm3
 from trustcore.crypto.software import SoftwareKeys
 from trustcore.errors import ConflictError, ForbiddenError, MalformedError, NotFoundError, RejectedError, TrustError
 from trustcore.report import Status, Verdict
+from trustcore.x509.gm_signed_data import build_gm_signed_data, gm_signed_attributes
 
 from support.ofd_samples import SIGNED_AT, Pki, issue, make_keys, sample_document, sample_pki, sealed_sample, unpack
 
@@ -207,6 +209,23 @@ def test_wrapped_keys_of_other_products_are_read() -> None:
     assert unpack(decrypt(write_package(files), first)) == {"a.xml": b"content"}
 
 
+def test_one_encrypted_file_does_not_open_to_thousands() -> None:
+    _, first, _ = vault()
+    key, iv = bytes(16), bytes(16)
+    seed = parts.Seed(id="1", case_id="1.1.2", users=(to(first)[0].wrap(key, iv, at=CREATED),))
+    info = parts.EncryptInfo(id="1", relative=None, seed="decryptseed.dat", entries_map="entriesmap.dat")
+    entries = [parts.MappedEntry(name=f"{number}.dat", encrypted="a.dat") for number in range(5000)]
+    files = {
+        "Encryptions.xml": parts.write_infos([info]),
+        "decryptseed.dat": parts.write_seed(seed),
+        "entriesmap.dat": b"".join(encrypted([parts.write_entries_map("1", entries)], key, iv)),
+        "a.dat": b"".join(encrypted([bytes(1000)], key, iv)),
+    }
+    with pytest.raises(MalformedError) as caught:
+        decrypt(write_package(files), first)
+    assert caught.value.code == "ofd.encryption.shared"
+
+
 def _without(name: str) -> Callable[[dict[str, bytes]], None]:
     return lambda files: files.__delitem__(name)
 
@@ -322,6 +341,30 @@ def test_another_key_cannot_sign_the_list(pki: Pki) -> None:
     forged = protect(sample_document(), signer=pki.stranger.signer, certificate=pki.signer.certificate, at=SIGNED_AT)
     report = verify_list(forged, pki.policy())
     assert "ofd.integrity.value" in {step.code for step in report.problems}
+
+
+@pytest.mark.parametrize("signed_of", [b"a letter", None])
+def test_a_signature_made_for_something_else_is_not_put_on_a_list(pki: Pki, signed_of: bytes | None) -> None:
+    """With signed attributes the content beside them is signed by their digest alone."""
+    algorithm = pki.signer.signer.algorithm
+    attributes = gm_signed_attributes(message_digest=sm3(signed_of or b""), algorithm=algorithm, signing_time=SIGNED_AT)
+    if signed_of is None:
+        attributes = encoder.set_of(
+            *(item.raw for item in parse(attributes).children if b"\x01\x09\x04" not in item.raw)
+        )
+    files = unpack(listed(pki))
+    for content in (sm3(files["OFDEntries.xml"]), None):
+        value = build_gm_signed_data(
+            content=content,
+            signed_attributes_der=attributes,
+            algorithm=algorithm,
+            signature=pki.signer.signer.sign(attributes),
+            certificate=pki.signer.certificate,
+            certificates=[pki.issuing.certificate.der],
+            crls=pki.crls,
+        )
+        report = verify_list(write_package(files | {"signedvalue.dat": value}), pki.policy())
+        assert {step.code for step in report.problems} == {"ofd.integrity.list"}
 
 
 def test_a_damaged_list_raises_nothing(pki: Pki) -> None:
