@@ -218,5 +218,8 @@ def _in_scope(scope: reader.Node, certificate: Certificate) -> bool:
         return False
     if (only_users in flags and certificate.is_ca) or (only_cas in flags and not certificate.is_ca):
         return False
-    urls = ext.read_point_urls(scope.find(0xA0))
-    return not urls or bool(set(urls) & set(certificate.crl_urls))
+    place = scope.find(0xA0)
+    if place is None:
+        return True
+    points = certificate.extension(oids.CRL_DISTRIBUTION_POINTS)
+    return points is not None and bool(ext.read_point_names(place) & ext.read_distribution_names(points.value_der))

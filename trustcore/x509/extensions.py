@@ -23,10 +23,12 @@ __all__ = [
     "read_access_urls",
     "read_authority_key_identifier",
     "read_basic_constraints",
+    "read_distribution_names",
     "read_distribution_urls",
     "read_extensions",
     "read_key_purposes",
     "read_key_usage",
+    "read_point_names",
     "read_point_urls",
     "subject_key_identifier",
 ]
@@ -162,6 +164,19 @@ def read_point_urls(distribution_point_name: reader.Node | None) -> tuple[str, .
     return tuple(
         name.content.decode("ascii", "replace") for name in (full.children if full else ()) if name.tag == _URI
     )
+
+
+def read_point_names(distribution_point_name: reader.Node) -> frozenset[bytes]:
+    """DER of the GeneralNames of a ``[0] DistributionPointName``; none for a name relative to the issuer."""
+    full = distribution_point_name.find(_FULL_NAME)
+    return frozenset(name.raw for name in (full.children if full else ()))
+
+
+def read_distribution_names(value_der: bytes) -> frozenset[bytes]:
+    """DER of the GeneralNames of all distribution points."""
+    points = reader.parse(value_der).expect(_SEQUENCE).children
+    places = (point.find(_DISTRIBUTION_POINT) for point in points)
+    return frozenset[bytes]().union(*(read_point_names(place) for place in places if place))
 
 
 def authority_information_access(*, ocsp: Sequence[str] = (), issuers: Sequence[str] = ()) -> Extension:

@@ -19,6 +19,7 @@ from trustcore.x509.build import CertificateTemplate, assemble, certificate_tbs
 from trustcore.x509.certificate import Certificate
 from trustcore.x509.chain import MAX_PATHS, ChainResult, KeyPurpose, validate_chain
 from trustcore.x509.crl import Crl, CrlTemplate, RevocationReason, RevokedEntry, crl_tbs
+from trustcore.x509.names import DistinguishedName
 from trustcore.x509.public_keys import key_identifier
 from trustcore.x509.requests import build_request, parse_request
 
@@ -192,6 +193,11 @@ def point(url: str) -> bytes:
     return encoder.explicit(0, encoder.explicit(0, encoder.implicit(6, encoder.ia5_string(url))))
 
 
+def named_point(name: str) -> bytes:
+    """A distribution point by directory name, as for lists in parts."""
+    return encoder.explicit(0, encoder.explicit(0, encoder.explicit(4, DistinguishedName.from_text(f"CN={name}").der)))
+
+
 def flag(number: int) -> bytes:
     return encoder.implicit(number, encoder.boolean(True))
 
@@ -204,6 +210,8 @@ SCOPES = {
     "attributes": (scope(flag(5)), False),
     "own-point": (scope(point("http://ca.test/a.crl")), True),
     "other-point": (scope(point("http://ca.test/b.crl")), False),
+    "point-by-name": (scope(named_point("CRL1")), False),
+    "point-relative-to-the-issuer": (scope(encoder.explicit(0, encoder.implicit(1, encoder.set_of()))), False),
     "delta": (ext.Extension(oid=oids.DELTA_CRL_INDICATOR, critical=True, value_der=encoder.integer(1)), False),
     "unknown-critical": (ext.Extension(oid="1.2.3", critical=True, value_der=b""), False),
     "unknown": (ext.Extension(oid="1.2.3", value_der=b""), True),
@@ -218,6 +226,16 @@ def test_the_scope_of_a_list_decides_whether_it_counts(workshop: Workshop, case:
     extension, counts = SCOPES[case]
     result = validate(leaf.certificate, roots=[root.certificate], crls=[scoped_crl(root, extension)])
     assert result.status is (Status.PASSED if counts else Status.INDETERMINATE)
+
+
+def test_a_part_of_a_list_counts_for_the_certificates_that_name_it(workshop: Workshop) -> None:
+    """By directory name, as large authorities do; another part says nothing of them."""
+    root = workshop.ca("root")
+    places = encoder.sequence(encoder.sequence(named_point("CRL1")))
+    leaf = workshop.leaf("leaf", root, ext.Extension(oid=oids.CRL_DISTRIBUTION_POINTS, value_der=places))
+    for part, expected in (("CRL1", Status.PASSED), ("CRL2", Status.INDETERMINATE)):
+        crl = scoped_crl(root, scope(named_point(part)))
+        assert validate(leaf.certificate, roots=[root.certificate], crls=[crl]).status is expected
 
 
 def test_the_worst_of_several_lists_counts(workshop: Workshop) -> None:
