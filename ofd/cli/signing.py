@@ -1,17 +1,20 @@
 """What the commands of ``xinyin ofd sign`` share: keys, certificates, what travels along, how they end."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import typer
 
 from ofd.cli.output import replacing
-from ofd.cli.policy import read_input
+from ofd.cli.policy import read_input, read_moment
 from ofd.cli.terminal import refusals, shown_progress, usage_error
 from ofd.package.reader import Package
 from ofd.progress import Progress
+from ofd.ses.structure import Seal
+from ofd.ses.verify import is_signed_by
 from ofd.sign.validation_data import ValidationData
 from trustcore.crypto.algorithms import SignatureAlgorithm
 from trustcore.crypto.key_files import load_signer
@@ -20,7 +23,16 @@ from trustcore.signing import Signer
 from trustcore.x509.certificate import Certificate, load_pem_bundle
 from trustcore.x509.crl import load_crl
 
-__all__ = ["Ending", "algorithm_of", "carried_data", "opened", "read_certificates", "write_prepared"]
+__all__ = [
+    "Ending",
+    "algorithm_of",
+    "carried_data",
+    "opened",
+    "read_certificates",
+    "read_seal",
+    "read_time",
+    "write_prepared",
+]
 
 _ALGORITHMS = (SignatureAlgorithm.SM2_SM3, SignatureAlgorithm.RSA_SHA256, SignatureAlgorithm.ECDSA_SHA256)
 
@@ -102,6 +114,25 @@ def carried_data(
         crls=tuple(load_crl(read_input(path)).der for path in crls or ()),
         ocsp_responses=tuple(read_input(path) for path in ocsp or ()),
     )
+
+
+def read_seal(path: Path) -> Seal:
+    """A seal as its maker signed it; who the maker is, verifying a document tells.
+
+    Raises:
+        MalformedError: it is no seal.
+        RejectedError: ``ofd.seal.forged``.
+    """
+    seal = Seal.parse(read_input(path))
+    maker = Certificate.from_der(seal.certificate_der)
+    if not is_signed_by(maker, seal.signature_algorithm_oid, seal.signed_der, seal.signature):
+        raise RejectedError("The seal is not as its maker signed it.", code="ofd.seal.forged")
+    return seal
+
+
+def read_time(moment: str | None, clock: Callable[[], datetime]) -> datetime:
+    """The signing time, of whole seconds: what was given, or now."""
+    return (clock() if moment is None else read_moment(moment)).replace(microsecond=0)
 
 
 def write_prepared(name: Path, stored: bytes, to_be_signed: bytes, digest: bytes) -> None:

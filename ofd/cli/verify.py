@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ofd.cli.policy import read_moment, read_policy
-from ofd.cli.terminal import refusals, shown_progress
+from ofd.cli.terminal import refusals, shown_progress, usage_error
 from ofd.draw.png import to_png
 from ofd.draw.seals import Seals
 from ofd.fonts.library import FontLibrary
@@ -81,7 +81,7 @@ class Form(StrEnum):
     FULL = "full"
 
 
-_File = Annotated[Path, typer.Argument(metavar="FILE", help="OFD 文件 / the document")]
+_Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="OFD 文件 / the documents")]
 _Json = Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")]
 _Trust = Annotated[list[Path], typer.Option(metavar="PEM", help="受信任的根证书 / trusted root certificates")]
 _Crl = Annotated[list[Path] | None, typer.Option(metavar="FILE", help="吊销列表 / certificate revocation list")]
@@ -116,7 +116,7 @@ def add_to(app: typer.Typer, clock: Callable[[], datetime]) -> None:
 
     @app.command("verify")
     def verify_command(  # noqa: PLR0913, PLR0917 - typer reads the options from the arguments
-        file: _File,
+        files: _Files,
         trust: _Trust,
         as_json: _Json = False,
         crl: _Crl = None,
@@ -129,7 +129,7 @@ def add_to(app: typer.Typer, clock: Callable[[], datetime]) -> None:
         pictures: _Pictures = None,
         compare: _Compare = False,
     ) -> None:
-        """验证文件的电子印章 / verify seals and signatures: exit 0 valid, 1 not, 2 cannot tell, 64 wrong usage."""
+        """验证文件的电子印章 / verify seals and signatures: exit 0 all valid, 1 not, 2 cannot tell, 64 wrong usage."""
         policy = read_policy(
             trust,
             crl or [],
@@ -139,17 +139,41 @@ def add_to(app: typer.Typer, clock: Callable[[], datetime]) -> None:
             signers=signer or [],
             seal_required=require_seal,
         )
-        with closing(_opened(file)) as source, refusals(file):
-            with shown_progress("验证 Verifying") as progress:
-                verification = examine(source, policy, progress=progress)
-            if compare:
-                with shown_progress("比较 Comparing") as progress:
-                    verification = with_pages_compared(verification, fonts=FontLibrary(), progress=progress)
-            further: dict[str, object] = {}
-            if pictures is not None:
-                further["pages"] = _draw(verification, pictures, file.stem)
-            _print(verification, file, source, form, as_json=as_json, further=further)
-        raise typer.Exit(verification.report.verdict.exit_code)
+        if pictures is not None and len({file.stem for file in files}) < len(files):
+            raise usage_error("文件名有重复 / two of the documents have the same name")
+        reports: list[dict[str, object]] = []
+        verdicts: list[Verdict] = []
+        for file in files:
+            with closing(_opened(file)) as source, refusals(file):
+                with shown_progress("验证 Verifying") as progress:
+                    verification = examine(source, policy, progress=progress)
+                if compare:
+                    with shown_progress("比较 Comparing") as progress:
+                        verification = with_pages_compared(verification, fonts=FontLibrary(), progress=progress)
+                further: dict[str, object] = {}
+                if pictures is not None:
+                    further["pages"] = _draw(verification, pictures, file.stem)
+                content = _content(verification, form) | further
+                if as_json:
+                    reports.append({"file": file.name, **_digests(source), **content})
+                else:
+                    _print(verification, file, form, content)
+            verdicts.append(verification.report.verdict)
+        if as_json:
+            answer = reports if len(files) > 1 else reports[0]
+            print(json.dumps(answer, ensure_ascii=False, indent=2))  # noqa: T201 - what the command answers
+        elif len(files) > 1:
+            counts = "  ".join(f"{_word(verdict)}: {verdicts.count(verdict)}" for verdict in Verdict)
+            Console().print(counts)
+        raise typer.Exit(_exit_code(verdicts))
+
+
+def _exit_code(verdicts: Sequence[Verdict]) -> int:
+    """The worst of all: not valid, then cannot tell, then valid."""
+    for verdict in (Verdict.INVALID, Verdict.INDETERMINATE):
+        if verdict in verdicts:
+            return verdict.exit_code
+    return Verdict.VALID.exit_code
 
 
 def _opened(file: Path) -> FileSource:
@@ -180,30 +204,18 @@ def _draw(verification: Verification, folder: Path, stem: str) -> list[dict[str,
     return pages
 
 
-def _print(
-    verification: Verification,
-    file: Path,
-    source: FileSource,
-    form: Form,
-    *,
-    as_json: bool,
-    further: Mapping[str, object],
-) -> None:
-    report = verification.report
+def _content(verification: Verification, form: Form) -> dict[str, object]:
     if form is Form.FULL:
-        content = report.as_json()
-    else:
-        content = (simple_form if form is Form.SIMPLE else detailed_form)(verification)
-    content.update(further)
-    if as_json:
-        digests = {"file": file.name, **_digests(source)}
-        print(json.dumps({**digests, **content}, ensure_ascii=False, indent=2))  # noqa: T201 - what the command answers
-        return
+        return verification.report.as_json()
+    return (simple_form if form is Form.SIMPLE else detailed_form)(verification)
+
+
+def _print(verification: Verification, file: Path, form: Form, content: Mapping[str, object]) -> None:
     if form is Form.FULL:
-        print_report(report, file_name=file.name, data=b"", as_json=False)
+        print_report(verification.report, file_name=file.name, data=b"", as_json=False)
     else:
         _print_signatures(content, file.name)
-    for drawn in cast("list[dict[str, object]]", further.get("pages", [])):
+    for drawn in cast("list[dict[str, object]]", content.get("pages", [])):
         if not drawn["covered"]:
             sentence = f"第 {drawn['page']} 页有未签名的内容 / page {drawn['page']} shows what is not signed"
             Console().print(f"[red]{sentence}[/]")
