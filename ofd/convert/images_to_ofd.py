@@ -164,12 +164,12 @@ def _frames(data: bytes) -> Iterator[_Frame]:
         yield _Frame(data=data, pixels=picture_size(data), dpi=None)
         return
     with _opened(data) as image:
-        dpi, orientation = _dpi(image), int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        dpi, orientation = _dpi(image), _orientation(image)
         if picture_kind(data) in {PictureKind.PNG, PictureKind.JPEG} and image.mode in _PLAIN_MODES:
             decode(data)
             yield _Frame(data=data, pixels=image.size, dpi=dpi, orientation=orientation)
             return
-        count = int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
+        count = _count_frames(image)
         if count > _MOST_FRAMES:
             raise RejectedError("The picture has too many pages.", code="ofd.image.too-large")
         for at in range(count):
@@ -182,7 +182,7 @@ def _frame(image: Pillow.Image, at: int) -> _Frame:
         image.seek(at)
         if image.width * image.height > MOST_PIXELS:
             raise RejectedError("The picture has too many pixels.", code="ofd.image.too-large")
-        orientation = int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        orientation = _orientation(image)
         pixels = image.copy()
     except _DECODER_ERRORS as error:
         raise MalformedError("The picture cannot be read.", code="ofd.image.malformed") from error
@@ -208,6 +208,21 @@ def _opened(data: bytes) -> Iterator[Pillow.Image]:
         if image.width * image.height > MOST_PIXELS:
             raise RejectedError("The picture has too many pixels.", code="ofd.image.too-large")
         yield image
+
+
+def _count_frames(image: Pillow.Image) -> int:
+    try:
+        return int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
+    except _DECODER_ERRORS as error:
+        raise MalformedError("The picture cannot be read.", code="ofd.image.malformed") from error
+
+
+def _orientation(image: Pillow.Image) -> int:
+    """How the picture is to be turned, if it says so in a way that can be read."""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except _DECODER_ERRORS:
+        return 1
 
 
 def _dpi(image: Pillow.Image) -> tuple[float, float] | None:
