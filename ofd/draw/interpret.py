@@ -129,6 +129,7 @@ class _Painter:
     def annotations(self, page: Page, *, for_print: bool) -> list[Item]:
         """The appearances of the page's annotations."""
         lookup = self._document.lookup(page)
+        listed_in = self._document.linked_parts.get("Annotations")
         items: list[Item] = []
         for annotation in self._document.annotations(page.index):
             if not annotation.visible or (for_print and not annotation.print):
@@ -141,6 +142,7 @@ class _Painter:
                 kind=OriginKind.ANNOTATION,
                 part=annotation.part,
                 object_id=annotation.id,
+                used=() if listed_in is None else (listed_in,),
             )
             items += self._draw_all(annotation.objects, place)
         return items

@@ -18,6 +18,7 @@ from ofd.draw.scene import (
     Origin,
     OriginKind,
     Paint,
+    PatternPaint,
     Stroke,
 )
 from ofd.geometry import Box, Matrix
@@ -118,6 +119,8 @@ class Unit:
         )
         paint = mixer.paint(color)
         self.used += mixer.used
+        if isinstance(paint, PatternPaint):
+            self.used += _used_in(paint.cell)
         return paint
 
     def fade(self, paint: Paint) -> Paint:
@@ -186,6 +189,14 @@ class Unit:
             return own
         values: chain[float | None] = chain(getattr(param, name) for param in self.params)
         return next((value for value in values if value is not None), None)
+
+
+def _used_in(items: Sequence[Item]) -> Iterator[str]:
+    """What the cell of a pattern is drawn with."""
+    for item in items:
+        yield from item.origin.used
+        if isinstance(item, Group):
+            yield from _used_in(item.items)
 
 
 def dash_of(pattern: Sequence[float] | None) -> tuple[float, ...]:

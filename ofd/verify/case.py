@@ -21,6 +21,7 @@ __all__ = ["Case", "Evidence", "Proof", "SignatureForm", "SignatureOutcome", "ad
 _T = TypeVar("_T")
 _MOST_EVIDENCE = 512
 """Certificates, lists or responses together: many signatures that each carry many could keep a verifier busy."""
+_ABOUT_FILES = ("ofd.reference.", "ofd.stamp.")
 _NOT_JUDGED = frozenset({"ofd.ses.version"})
 """Codes of errors that say the product does not know a form, not that the form is wrong."""
 
@@ -99,6 +100,22 @@ class SignatureOutcome:
     def is_readable(self) -> bool:
         """Whether it could be verified at all."""
         return self.form is not SignatureForm.UNKNOWN
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether somebody known signed: anybody makes a sound signature with a key of their own, and time stamps.
+
+        Files that were changed since do not count here.
+        """
+        return (
+            self.is_sound
+            and self.form in {SignatureForm.SEAL, SignatureForm.SIGN}
+            and not any(
+                (step.status is Status.FAILED and not step.code.startswith(_ABOUT_FILES))
+                or (step.status is Status.INDETERMINATE and step.code.endswith(".path"))
+                for step in self.steps
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

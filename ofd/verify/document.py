@@ -74,9 +74,9 @@ class Verification:
 
     @property
     def protected(self) -> frozenset[str]:
-        """Entries that every signature which can be read protects, and that are as they were signed."""
-        readable = [item.intact | item.own for item in self.signatures if item.is_readable and item.is_sound]
-        return frozenset.intersection(*readable) if readable else frozenset()
+        """Entries that every signature of somebody known protects, and that are as they were signed."""
+        trusted = [item.intact | item.own for item in self.signatures if item.is_trusted]
+        return frozenset.intersection(*trusted) if trusted else frozenset()
 
 
 def verify(data: bytes | Package | Source, policy: VerificationPolicy, *, progress: Progress = silent) -> Report:

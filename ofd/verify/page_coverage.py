@@ -124,16 +124,16 @@ def page_coverage(
 
 
 def _signed(verification: Verification, signature: str | None) -> _Signed:
-    sound = [item for item in verification.signatures if item.is_readable and item.is_sound]
-    own = frozenset[str]().union(*(item.own for item in sound))
+    trusted = [item for item in verification.signatures if item.is_trusted]
+    own = frozenset[str]().union(*(item.own for item in trusted))
     if signature is None:
         return _Signed(covered=verification.protected | own, later=())
-    at = next((place for place, item in enumerate(sound) if item.id == signature), None)
+    at = next((place for place, item in enumerate(trusted) if item.id == signature), None)
     if at is None:
         return _Signed(covered=frozenset(), later=())
     return _Signed(
-        covered=sound[at].intact | sound[at].own,
-        later=tuple((item.id, item.intact | item.own) for item in sound[at + 1 :]),
+        covered=trusted[at].intact | trusted[at].own,
+        later=tuple((item.id, item.intact | item.own) for item in trusted[at + 1 :]),
     )
 
 

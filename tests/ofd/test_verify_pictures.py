@@ -1,6 +1,7 @@
 """What of a page is signed, object by object, and the picture that marks the rest."""
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -18,8 +19,8 @@ from ofd.verify.coverage_picture import marked_scene
 from ofd.verify.document import examine
 from ofd.verify.page_coverage import Cover, PageCoverage, page_coverage
 
-from support.ofd_samples import Pki, sample_document, seal_by_force, unpack
-from support.ofd_signing import seal_value, sign_anyhow
+from support.ofd_samples import SIGNED_AT, Pki, issue, make_keys, sample_document, seal_by_force, unpack
+from support.ofd_signing import archive_value, attributes_value, seal_value, sign_anyhow
 
 PAGE = "Doc_0/Pages/Page_0/Content.xml"
 TEMPLATE = "Doc_0/Tpls/Tpl_0/Content.xml"
@@ -130,3 +131,33 @@ def test_without_a_sound_signature_nothing_is_signed(pki: Pki, document: bytes, 
     files["Doc_0/Signs/Sign_0/Signature.xml"] += b" "
     assert covered(pki, write_package(files)).open_chain == ("Doc_0/Document.xml", PAGE)
     assert covered(pki, sealed, signature="unknown").open_chain == ("Doc_0/Document.xml", PAGE)
+
+
+def test_what_a_pattern_is_made_of_is_marked_where_the_pattern_is(pki: Pki) -> None:
+    files = unpack(sample_document())
+    found = re.search(rb'ImageObject[^>]* ResourceID="(\d+)"', files[PAGE])
+    assert found is not None
+    figure = (
+        b'<ofd:PathObject ID="900" Boundary="20 100 30 30" Fill="true" Stroke="false"><ofd:FillColor>'
+        b'<ofd:Pattern Width="5" Height="5"><ofd:CellContent><ofd:ImageObject ID="901" Boundary="0 0 4 4" '
+        b'ResourceID="%s"/></ofd:CellContent></ofd:Pattern></ofd:FillColor>'
+        b"<ofd:AbbreviatedData>M 0 0 L 30 0 L 30 30 L 0 30 C</ofd:AbbreviatedData></ofd:PathObject></ofd:Layer>"
+    ) % found[1]
+    files[PAGE] = files[PAGE].replace(b"</ofd:Layer>", figure, 1)
+    picture = next(name for name in files if name.endswith(".png"))
+    data = seal_by_force(pki, write_package(files), change=left_out(picture))
+    marked = {item.object_id: item.because for item in covered(pki, data).marked}
+    assert marked["900"] == (picture,)
+
+
+def test_a_signature_of_nobody_known_signs_nothing(pki: Pki, document: bytes) -> None:
+    """Whoever made another document of it may sign that with a key of their own, and have it time-stamped."""
+    keys = make_keys()
+    authority = issue(keys, "Own Root", issuer=None, serial=1, ca=True)
+    own = replace(pki, issuing=authority, signer=issue(keys, "Own", issuer=authority, serial=2))
+    for value in (attributes_value(own), archive_value(pki.tsa, at=SIGNED_AT)):
+        data = sign_anyhow(document, value, kind="Sign")
+        coverage = covered(pki, data)
+        assert not coverage.is_covered
+        assert is_reddish(color_at(coverage, 100, 150))
+    assert covered(pki, sign_anyhow(document, attributes_value(pki), kind="Sign")).is_covered
