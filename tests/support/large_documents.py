@@ -41,11 +41,11 @@ def take(step: str, *arguments: object) -> Measured:
     """Take a step in a new process.
 
     Raises:
-        CalledProcessError: the step failed.
+        CalledProcessError: the step failed; it said why on standard error.
     """
     command = [sys.executable, "-m", "support.large_documents", step, *map(str, arguments)]
     environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "PATH": "/usr/bin:/bin", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=environment)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
     answer = json.loads(done.stdout)
     return Measured(
         step=step,
