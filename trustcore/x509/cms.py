@@ -21,6 +21,7 @@ from trustcore.crypto.algorithms import (
 )
 from trustcore.crypto.digests import digest, digest_by_oid
 from trustcore.errors import MalformedError
+from trustcore.remembered import Remembered
 from trustcore.signing import Signer
 from trustcore.x509 import oids
 from trustcore.x509.build import digest_identifier, signature_identifier, x509_time
@@ -309,16 +310,17 @@ class SignedData:
     signers: tuple[SignerInfo, ...]
 
     @classmethod
-    def from_der(cls, der: bytes) -> Self:
+    def from_der(cls, der: bytes) -> "SignedData":
         """Read a ``ContentInfo`` of a SignedData, of RFC 5652 or of GB/T 35275-2017.
 
         Raises:
             MalformedError: ``x509.cms.…`` or ``asn1.…``.
         """
-        return cls.from_node(reader.parse(der))
+        known = _KNOWN.get(der)
+        return _KNOWN.put(der, cls.from_node(reader.parse(der))) if known is None else known
 
     @classmethod
-    def from_node(cls, node: reader.Node) -> Self:
+    def from_node(cls, node: reader.Node) -> "SignedData":
         """Read a ``ContentInfo`` inside something larger, or with padding after it. Raises ``MalformedError``."""
         outer = node.expect(_SEQUENCE)[0].oid()
         if outer not in _SIGNED_DATA:
@@ -348,6 +350,10 @@ class SignedData:
             crls=tuple(child.raw for child in (crls.children if crls else ()) if child.tag == _SEQUENCE),
             signers=tuple(SignerInfo.from_node(child.expect(_SEQUENCE)) for child in signers.children),
         )
+
+
+_KNOWN: Remembered[SignedData] = Remembered(count=16, longest=64 * 1024)
+"""A signature or time stamp is looked at from several sides while it is verified."""
 
 
 def _versions(outer: str, content_type: str, signers: reader.Node) -> set[int]:

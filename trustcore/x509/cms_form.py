@@ -6,6 +6,7 @@ prescribes; a value that differs is not called wrong, but cannot be called valid
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from trustcore.asn1 import encoder
 from trustcore.asn1.reader import Node, parse
@@ -132,18 +133,27 @@ def _signer_problems(signer: Node, certificate: Certificate | None) -> Iterator[
 
 
 def _algorithm_problems(signer: Node) -> Iterator[str]:
-    null = encoder.null()
-    digests = {digest_identifier(algorithm) for algorithm in DigestAlgorithm}
-    digests |= {encoder.sequence(parse(der)[0].raw, null) for der in digests}
-    if signer[2].raw not in digests:
+    if signer[2].raw not in _digest_identifiers():
         yield "the digest algorithm is written in an unknown way"
-    signatures = {signature_identifier(algorithm) for algorithm in SIGNATURES}
-    signatures |= {encoder.sequence(encoder.oid(oid), null) for oid in (RSA_ENCRYPTION, oids.SM2_SIGNATURE)}
-    signatures.add(encoder.sequence(encoder.oid(oids.SM2_SIGNATURE)))
-    if signer[4].raw not in signatures:
+    if signer[4].raw not in _signature_identifiers():
         yield "the signature algorithm is written in an unknown way"
     for attribute in signer[3].children:
         if attribute[0].oid() == oids.CMS_ALGORITHM_PROTECTION:
             protected = attribute[1][0]
             if protected[0].raw != signer[2].raw or protected[1].content != signer[4].content:
                 yield "the algorithms are not those the signer protected (RFC 6211)"
+
+
+@cache
+def _digest_identifiers() -> frozenset[bytes]:
+    """AlgorithmIdentifiers of the hashes, without parameters and with NULL."""
+    plain = {digest_identifier(algorithm) for algorithm in DigestAlgorithm}
+    return frozenset(plain | {encoder.sequence(parse(der)[0].raw, encoder.null()) for der in plain})
+
+
+@cache
+def _signature_identifiers() -> frozenset[bytes]:
+    """AlgorithmIdentifiers of the signatures, in the ways they are written."""
+    sm2 = encoder.oid(oids.SM2_SIGNATURE)
+    older = (encoder.sequence(oid, encoder.null()) for oid in (encoder.oid(RSA_ENCRYPTION), sm2))
+    return frozenset((*map(signature_identifier, SIGNATURES), *older, encoder.sequence(sm2)))
