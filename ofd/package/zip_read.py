@@ -176,6 +176,9 @@ def _check_packing(limits: Limits, name: str, fields: tuple[int, ...]) -> None:
         raise _malformed(f"Entry {name!r} is encrypted or patched.", "encrypted", name)
     if method != DEFLATED and (method != STORED or size != compressed_size):
         raise _malformed(f"Entry {name!r} is packed in an unknown way.", "method", name)
+    if method == STORED and flags & DATA_DESCRIPTOR_FLAG and size:
+        # Readers of streams do not know where it ends, and take what looks like a header in it for the next entry.
+        raise _malformed(f"The end of entry {name!r} can only be guessed.", "method", name)
     if size and name[-1] == "/":
         raise _malformed(f"The folder {name!r} has content.", "name", name)
     too_dense = size > limits.ratio_from_bytes and size > limits.ratio * compressed_size

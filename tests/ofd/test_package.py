@@ -48,7 +48,9 @@ def test_other_software_reads_what_is_written() -> None:
         assert {name: archive.read(name) for name in archive.namelist()} == FILES
 
 
-def test_streamed_packages_with_data_descriptors_are_read() -> None:
+def streamed(method: int) -> bytes:
+    """As written into a pipe: sizes follow the data."""
+
     class Pipe(io.RawIOBase):
         def __init__(self) -> None:
             self.written = bytearray()
@@ -61,10 +63,19 @@ def test_streamed_packages_with_data_descriptors_are_read() -> None:
             return len(data)
 
     pipe = Pipe()
-    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(pipe, "w", method) as archive:
         for name, content in FILES.items():
             archive.writestr(name, content)
-    package = Package(bytes(pipe.written))
+    return bytes(pipe.written)
+
+
+def test_data_whose_end_can_only_be_guessed_is_refused() -> None:
+    """Nothing but the descriptor behind them ends unpacked data, and they may hold the like of it."""
+    assert refusal(streamed(zipfile.ZIP_STORED)) == "ofd.package.method"
+
+
+def test_streamed_packages_with_data_descriptors_are_read() -> None:
+    package = Package(streamed(zipfile.ZIP_DEFLATED))
     assert {name: package.read(name) for name in package} == FILES
     changed = Package(package.with_files({"OFD.xml": b"new"}))
     assert changed.read("Doc_0/Document.xml") == FILES["Doc_0/Document.xml"]
