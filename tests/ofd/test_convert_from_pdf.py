@@ -7,18 +7,19 @@ from pathlib import Path
 import pikepdf
 import pypdfium2
 import pytest
-from pikepdf import Array, Dictionary, Name
+from pikepdf import Array, Dictionary, Name, Stream
 from PIL import Image, ImageChops, ImageFilter, ImageStat
 
 from ofd.convert.pdf_to_ofd import Conversion, pdf_to_ofd, write_pdf_as_ofd
 from ofd.draw.interpret import page_scene
 from ofd.draw.pdfium import PDFIUM
 from ofd.draw.png import to_png
+from ofd.draw.scene import ImageItem, TextItem
 from ofd.fonts.library import installed_fonts
 from ofd.model.actions import GotoAction, UriAction
 from ofd.model.document import Document
 
-from support.pdf_samples import SAMPLES, one_page, to_bytes
+from support.pdf_samples import SAMPLES, helvetica, one_page, to_bytes
 
 AT = datetime(2026, 5, 6, tzinfo=UTC)
 DPI = 96
@@ -228,6 +229,40 @@ def test_a_font_that_is_not_embedded_is_told() -> None:
     (warning,) = convert(SAMPLES["named-fonts"]()).warnings
     assert warning.page == 1
     assert "STSong-Light" in warning.sentence
+
+
+def test_ligatures_can_be_searched_letter_by_letter() -> None:
+    def resources(document: pikepdf.Pdf) -> dict[str, object]:
+        font = helvetica(document)["/Font"]["/F"]  # type: ignore[index]
+        font["/Encoding"] = Dictionary(Differences=Array([65, Name.fi, Name.fl]))
+        return {"/Font": Dictionary({"/F": font})}
+
+    assert "figflow" in "".join(texts(convert(one_page("BT /F 20 Tf 9 9 Td (AgBow) Tj ET", resources)).data))
+
+
+def test_text_that_does_not_show_lies_below_the_scan() -> None:
+    def resources(document: pikepdf.Pdf) -> dict[str, object]:
+        image = Stream(document, bytes(3))
+        for key, value in {"Subtype": Name.Image, "Width": 1, "Height": 1, "BitsPerComponent": 8}.items():
+            image[f"/{key}"] = value
+        image["/ColorSpace"] = Name.DeviceRGB
+        return {"/XObject": Dictionary({"/I": image}), **helvetica(document)}
+
+    content = "q 300 0 0 200 0 0 cm /I Do Q BT 3 Tr /F 20 Tf 20 100 Td (scanned words) Tj ET"
+    scene = page_scene(Document.open(convert(one_page(content, resources)).data), 0, fonts=installed_fonts())
+    first, second = scene.items
+    assert isinstance(first, TextItem)
+    assert (first.fill, first.stroke) == (None, None)
+    assert isinstance(second, ImageItem)
+
+
+def test_fonts_named_in_gbk_are_read() -> None:
+    def resources(document: pikepdf.Pdf) -> dict[str, object]:
+        return {"/Font": Dictionary({"/F": Dictionary(Type=Name.Font, Subtype=Name.Type1, BaseFont=Name("/XXXX"))})}
+
+    pdf = one_page("BT /F 20 Tf 9 9 Td (abc) Tj ET", resources).replace(b"/XXXX", b"/\xcb\xce\xcc\xe5")
+    (warning,) = convert(pdf).warnings
+    assert "宋体" in warning.sentence
 
 
 def test_a_user_unit_makes_the_page_larger() -> None:

@@ -1,5 +1,6 @@
 """Encodings of simple fonts (ISO 32000-2 §9.6.5 and Annex D): from codes to glyph names, and from names to Unicode."""
 
+import re
 import unicodedata
 from functools import cache
 
@@ -18,6 +19,8 @@ UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 _MAC_ROMAN = {code: glyph for code, glyph in enumerate(MacRoman) if glyph not in {".notdef", "NUL"}}
 MAC_ROMAN_CODES = {glyph: code for code, glyph in reversed(list(_MAC_ROMAN.items()))}
 """Glyph name to code of MacRomanEncoding."""
+_FORMS = re.compile("[\ufb00-\ufb06\ufe10-\ufe19\ufe30-\ufe44]")
+"""Latin ligatures; forms of punctuation for vertical lines."""
 _UNWANTED = frozenset({"Cc", "Cs", "Cn", "Co"})
 
 
@@ -64,7 +67,11 @@ def text_of_glyph_name(glyph: str, *, dingbats: bool = False) -> str:
 
 
 def clean_text(text: str) -> str:
-    """Text without what does not stand for a character: controls, surrogates, unassigned and private ones."""
+    """Text without what does not stand for a character: controls, surrogates, unassigned and private ones.
+
+    Latin ligatures and punctuation for vertical lines become what they stand for, so that they can be searched for.
+    """
     if len(text) == 1 and " " <= text < "\x7f":
         return text
-    return "".join(char for char in text if unicodedata.category(char) not in _UNWANTED)
+    kept = (char for char in text if unicodedata.category(char) not in _UNWANTED)
+    return "".join(unicodedata.normalize("NFKC", char) if _FORMS.match(char) else char for char in kept)
