@@ -154,8 +154,10 @@ def add_to(app: typer.Typer, clock: Callable[[], datetime]) -> None:
                 if pictures is not None:
                     further["pages"] = _draw(verification, pictures, file.stem)
                 content = _content(verification, form) | further
+                digests = _digests(source) if as_json else {}
+                source.check_unchanged()
                 if as_json:
-                    reports.append({"file": file.name, **_digests(source), **content})
+                    reports.append({"file": file.name, **digests, **content})
                 else:
                     _print(verification, file, form, content)
             verdicts.append(verification.report.verdict)

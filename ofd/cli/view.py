@@ -2,6 +2,7 @@
 
 import webbrowser
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,8 @@ from ofd.cli.policy import read_policy
 from ofd.cli.terminal import refusals, usage_error
 from ofd.fonts.library import installed_fonts
 from ofd.model.document import Document
-from ofd.package.reader import Package
+from ofd.package.lenient import LenientPackage
+from ofd.package.source import FileSource
 from ofd.verify.document import Verification, examine
 from ofd.viewer.responding import responder
 from ofd.viewer.server import LocalServer
@@ -45,12 +47,13 @@ def add_to(app: typer.Typer, clock: Callable[[], datetime]) -> None:
         """在本机浏览器中查看,按 Ctrl-C 结束 / show it in this machine's browser until Ctrl-C."""
         policy = read_policy(trust, crl or [], clock()) if trust else None
 
-        def judge() -> Verification:
-            assert policy is not None
-            with Package.open(file) as package:
-                return examine(package, policy)
+        with refusals(file), closing(FileSource(file)) as source:
 
-        with refusals(file), Document.open(file) as document:
+            def judge() -> Verification:
+                assert policy is not None
+                return examine(source, policy)  # the octets that are shown, whatever stands at the path by now
+
+            document = Document.open(LenientPackage(source))
             view = DocumentView(document, fonts=installed_fonts(), examine=None if policy is None else judge)
             try:
                 server = LocalServer(responder(view), port=port)

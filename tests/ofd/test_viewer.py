@@ -2,8 +2,12 @@
 
 import http.client
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -18,7 +22,7 @@ from ofd.viewer.responding import responder
 from ofd.viewer.server import LocalServer
 from ofd.viewer.view import DocumentView
 
-from support.ofd_samples import Pki
+from support.ofd_samples import VERIFIED_AT, Pki
 
 
 @pytest.fixture
@@ -122,3 +126,33 @@ def test_every_answer_forbids_foreign_scripts(server: LocalServer) -> None:
     assert policy is not None
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
+
+
+_VIEW = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from ofd.cli.app import build_cli
+build_cli(lambda: datetime.fromisoformat(sys.argv[1]))(sys.argv[2:])
+"""
+
+
+@pytest.mark.slow
+def test_the_report_is_about_the_file_that_is_shown(sealed: bytes, pki: Pki, tmp_path: Path) -> None:
+    """Somebody puts another document in the place of the one that was opened."""
+    shown, trust = tmp_path / "shown.ofd", tmp_path / "root.pem"
+    shown.write_bytes(Package(sealed).with_files({"Doc_0/PublicRes.xml": b"<changed/>"}))
+    trust.write_bytes(pki.root.certificate.pem)
+    options = [VERIFIED_AT.isoformat(), "view", str(shown), "--trust", str(trust), "--no-open"]
+    with subprocess.Popen([sys.executable, "-c", _VIEW, *options], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        try:
+            address = urlsplit(child.stdout.readline().split()[0])
+            (tmp_path / "other.ofd").write_bytes(sealed)
+            (tmp_path / "other.ofd").replace(shown)
+            with closing(http.client.HTTPConnection(address.netloc, timeout=20)) as connection:
+                connection.request("GET", f"{address.path}report.json")
+                report = json.loads(connection.getresponse().read())
+        finally:
+            child.terminate()
+    assert report["verdict"] == "invalid"
