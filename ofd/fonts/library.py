@@ -248,7 +248,11 @@ def _read_names(path: Path) -> list[_Installed]:
     found = []
     for index in range(min(count, 64)):
         face = hb.Face(blob, index)
-        if not face.glyph_count or not {"glyf", "CFF "} & set(face.table_tags):
+        try:
+            drawable = bool(face.glyph_count and {"glyf", "CFF "} & set(face.table_tags))
+        except UnicodeDecodeError:
+            continue
+        if not drawable:
             continue
         named = [name for name in face.list_names() if name.name_id in _FAMILY_NAMES]
         texts = {face.get_name(name.name_id, name.language) for name in named}

@@ -18,8 +18,8 @@ from ofd.convert.pdf.cmaps import read_to_unicode
 from ofd.convert.pdf.document import PdfDocument
 from ofd.convert.pdf.font_programs import read_font_program
 from ofd.convert.pdf.streams import Limits
-from ofd.convert.pdf.type1 import read_type1
 from ofd.convert.pdf_to_ofd import Conversion, pdf_to_ofd, write_pdf_as_ofd
+from ofd.fonts.type1 import read_type1
 from trustcore.errors import MalformedError, RejectedError, TrustError
 
 from support.pdf_samples import FONTS, SAMPLES, helvetica, one_page, to_bytes

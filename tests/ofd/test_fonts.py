@@ -1,8 +1,12 @@
 import io
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import reportlab
+from fontTools.agl import toUnicode
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.t2CharStringPen import T2CharStringPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
@@ -221,6 +225,52 @@ def test_damaged_embedded_fonts_are_refused(start: bytes) -> None:
     for rest in (b"", bytes(100), bytes(range(256))):
         with pytest.raises((MalformedError, RejectedError)):
             open_embedded(start + rest)
+
+
+def type1(name: str) -> bytes:
+    """A Type 1 font that reportlab brings along."""
+    return (Path(reportlab.__file__).parent / "fonts" / name).read_bytes()
+
+
+def test_type_1_fonts_have_their_outlines_advances_and_characters() -> None:
+    face = open_embedded(type1("_er_____.pfb"))
+    measures = re.findall(r"WX (\d+) ; N (\S+) ;", type1("_er_____.afm").decode("latin-1"))
+    characters = [(toUnicode(name), int(width)) for width, name in measures]
+    assert len(characters) == 229
+    assert all(face.advance(char) * 1000 == pytest.approx(width) for char, width in characters if len(char) == 1)
+    assert len(face.outline("Ä")) > len(face.outline("A")) > 10, "the accent is drawn too"
+    assert face.glyph_count == len(face.characters) + 1
+    assert corners(FontFace(face.subset("A")), 1) == corners(face, face.glyph("A"))
+    plain = type1("_er_____.pfb")
+    bare = b"".join(plain[at + 6 : at + 6 + int.from_bytes(plain[at + 2 : at + 6], "little")] for at in segments(plain))
+    assert open_embedded(bare).data == face.data
+
+
+def segments(pfb: bytes) -> list[int]:
+    """Where the segments of a PFB file begin."""
+    found, at = [], 0
+    while pfb[at + 1] in {1, 2}:
+        found.append(at)
+        at += 6 + int.from_bytes(pfb[at + 2 : at + 6], "little")
+    return found
+
+
+def test_type_1_symbols_are_found_by_their_codes() -> None:
+    face = open_embedded(type1("zd______.pfb"))
+    assert face.outline("4"), "a20, the tick"
+
+
+def test_a_font_of_blended_designs_is_refused() -> None:
+    with pytest.raises(MalformedError):
+        open_embedded(type1("zx______.pfb"))
+
+
+def test_mutilated_type_1_fonts_are_read_or_refused() -> None:
+    data = type1("callig15.pfb")
+    for place in range(0, len(data), len(data) // 2):
+        for changed in (data[:place], data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :]):
+            with suppress(MalformedError, RejectedError):
+                open_embedded(changed).outline("A")
 
 
 def test_mutilated_embedded_fonts_are_read_or_refused() -> None:

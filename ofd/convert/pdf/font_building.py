@@ -12,7 +12,7 @@ from fontTools.pens.transformPen import TransformPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib.tables._g_l_y_f import Glyph as TrueTypeGlyph
 
-from ofd.convert.pdf.type1 import Pen
+from ofd.fonts.type1 import Pen
 
 __all__ = ["Drawn", "build_truetype"]
 

@@ -14,7 +14,7 @@ from fontTools.encodings.StandardEncoding import StandardEncoding
 from fontTools.misc.psCharStrings import T2WidthExtractor
 from fontTools.ttLib import TTFont
 
-from ofd.convert.pdf.type1 import Pen, read_type1
+from ofd.fonts.type1 import Pen, read_type1
 
 __all__ = ["STANDARD_NAMES", "FontProgram", "read_cff", "read_font_program", "read_opentype"]
 

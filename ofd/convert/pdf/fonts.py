@@ -17,9 +17,9 @@ from ofd.convert.pdf.encodings import UNKNOWN
 from ofd.convert.pdf.font_building import Drawn, build_truetype
 from ofd.convert.pdf.font_programs import FontProgram
 from ofd.convert.pdf.streams import dictionary
-from ofd.convert.pdf.type1 import Pen
 from ofd.fonts.faces import FontFace
 from ofd.fonts.library import FontLibrary
+from ofd.fonts.type1 import Pen
 from ofd.geometry import Matrix
 from trustcore.errors import NotFoundError
 

@@ -13,8 +13,8 @@ from ofd.convert.pdf.painting import mapped
 from ofd.convert.pdf.reading import Reading
 from ofd.convert.pdf.state import Sink
 from ofd.convert.pdf.streams import content_stream, read_stream
-from ofd.convert.pdf.type1 import Pen
 from ofd.draw.scene import Group, ImageItem, Item, Origin, OriginKind, PathItem, SolidPaint
+from ofd.fonts.type1 import Pen
 from ofd.geometry import Box, Matrix, PathCommand
 from trustcore.errors import TrustError
 

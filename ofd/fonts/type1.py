@@ -1,6 +1,7 @@
 """Type 1 font programs (Adobe Type 1 Font Format, 1990): the outlines and the built-in encoding."""
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -48,15 +49,20 @@ class Type1Program:
     matrix: tuple[float, float, float, float, float, float]
     """From font units to em."""
 
-    def draw(self, glyph: str, pen: Pen, standard_names: dict[int, str]) -> None:
+    def draw(self, glyph: str, pen: Pen, standard_names: Mapping[int, str]) -> float:
         """Draw a glyph; nothing for a name the font lacks, and as much as can be read of a damaged one.
 
         Args:
             glyph: its name.
             pen: what to draw with.
             standard_names: StandardEncoding, by which accented glyphs name their parts.
+
+        Returns:
+            The glyph's advance in font units, 0 when it does not tell.
         """
-        _Drawing(self, pen, standard_names).glyph(glyph, 0, 0)
+        drawing = _Drawing(self, pen, standard_names)
+        drawing.glyph(glyph, 0, 0)
+        return drawing.advance
 
 
 def read_type1(data: bytes) -> Type1Program | None:
@@ -135,9 +141,9 @@ def _encoding(clear: bytes) -> dict[int, str] | None:
 class _Drawing:
     """One run of the charstring machine (chapter 6)."""
 
-    def __init__(self, program: Type1Program, pen: Pen, standard_names: dict[int, str]) -> None:
+    def __init__(self, program: Type1Program, pen: Pen, standard_names: Mapping[int, str]) -> None:
         self.program, self.pen, self.standard_names = program, pen, standard_names
-        self.x = self.y = self.bearing = 0.0
+        self.x = self.y = self.bearing = self.advance = 0.0
         self.stack: list[float] = []
         self.postscript: list[float] = []
         self.flex: list[tuple[float, float]] | None = None
@@ -185,6 +191,7 @@ class _Drawing:
         if operator == 13:
             self.bearing = stack[0]
             self.x += stack[0]
+            self.advance = self.advance if self.depth else stack[1]
         elif operator in {4, 21, 22}:
             self.move(0 if operator == 4 else stack[-2 if operator == 21 else -1], 0 if operator == 22 else stack[-1])
         elif operator in {5, 6, 7}:
@@ -216,6 +223,7 @@ class _Drawing:
         if operator == 7:
             self.bearing = stack[0]
             self.x, self.y = self.x + stack[0], self.y + stack[1]
+            self.advance = self.advance if self.depth else stack[2]
         elif operator == 6:
             self.accented(*stack[:5])
         self.stack = []
