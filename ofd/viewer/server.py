@@ -84,11 +84,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a request for something below the secret path."""
-        asked = urlsplit(self.path)
+        try:
+            asked = urlsplit(self.path)
+            query = {name: values[0] for name, values in parse_qs(asked.query, max_num_fields=20).items()}
+        except ValueError:
+            self._send(Answer(status=HTTPStatus.BAD_REQUEST, media_type="text/plain", body=b"bad request\n"))
+            return
         if self.headers.get("Host") not in self.hosts or not asked.path.startswith(self.prefix):
             self._send(Answer(status=HTTPStatus.NOT_FOUND, media_type="text/plain", body=b"not found\n"))
             return
-        query = {name: values[0] for name, values in parse_qs(asked.query, max_num_fields=20).items()}
         self._send(self.responder(asked.path.removeprefix(self.prefix), query))
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - its name in http.server

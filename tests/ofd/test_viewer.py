@@ -117,6 +117,12 @@ def test_the_server_answers_below_its_secret_path_only(server: LocalServer) -> N
         assert _get(server, path)[0] == 404
 
 
+def test_a_request_that_cannot_be_read_is_refused(server: LocalServer) -> None:
+    many = "&".join(f"a{number}=1" for number in range(30))
+    for path in (f"http://[x{urlsplit(server.address).path}", f"{urlsplit(server.address).path}?{many}"):
+        assert _get(server, path)[0] == 400
+
+
 def test_a_name_turned_to_this_machine_gets_nothing(server: LocalServer) -> None:
     assert _get(server, urlsplit(server.address).path, host="attacker.example")[0] == 404
 
