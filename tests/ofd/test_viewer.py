@@ -119,8 +119,7 @@ def test_the_server_answers_below_its_secret_path_only(server: LocalServer) -> N
 
 def test_a_request_that_cannot_be_read_is_refused(server: LocalServer) -> None:
     many = "&".join(f"a{number}=1" for number in range(30))
-    for path in (f"http://[x{urlsplit(server.address).path}", f"{urlsplit(server.address).path}?{many}"):
-        assert _get(server, path)[0] == 400
+    assert _get(server, f"{urlsplit(server.address).path}?{many}")[0] == 400
 
 
 def test_a_name_turned_to_this_machine_gets_nothing(server: LocalServer) -> None:
