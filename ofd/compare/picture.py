@@ -8,6 +8,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 from ofd.draw.png import to_picture
 from ofd.draw.scene import Scene
 from ofd.geometry import Box
+from trustcore.errors import RejectedError
 
 __all__ = ["difference", "difference_picture", "drawn", "regions"]
 
@@ -18,15 +19,23 @@ _REACH = 1
 """Squares between two changed ones that still belong together."""
 _FRAME = (214, 39, 40)
 _MOST_REGIONS = 200
+_MOST_PIXELS = 40_000_000
+"""Of pictures that are compared: A0 at 150 dots per inch has 35 million."""
 _FADED = 0.35
 """How dark what did not change is shown."""
 
 
 def drawn(scene: Scene, *areas: Box, dpi: float) -> Image.Image:
-    """A page on paper that is large enough for all areas, their top left corners put together."""
+    """A page on paper that is large enough for all areas, their top left corners put together.
+
+    Raises:
+        RejectedError: ``ofd.draw.too-large``, the picture would have too many pixels.
+    """
     width, height = (
         round(max(sizes) * dpi / _MM_PER_INCH) for sizes in zip(*(area[2:] for area in areas), strict=True)
     )
+    if width * height > _MOST_PIXELS:
+        raise RejectedError("The picture would have too many pixels.", code="ofd.draw.too-large")
     paper = Image.new("RGB", (max(width, 1), max(height, 1)), "white")
     paper.paste(to_picture(scene, dpi=dpi).convert("RGB"), (0, 0))
     return paper

@@ -40,6 +40,8 @@ _DEEPEST = 32
 """Nesting of blocks, composites and patterns."""
 MOST_OBJECTS = 500_000
 """Objects drawn for one page."""
+_MOST_GLYPHS = 250_000
+"""Characters and glyphs drawn for one page; the densest pages of books have ten thousand."""
 _MOST_IMAGE_BYTES = 512 << 20
 _MOST_WARNINGS = 200
 _BOLD_FROM = 600
@@ -91,6 +93,7 @@ class _Painter:
         self._images: dict[str, Image] = {}
         self._image_bytes = 0
         self._objects = 0
+        self._glyphs = 0
         self._most_objects = most_objects
         self.warnings: dict[str, None] = {}
 
@@ -198,6 +201,8 @@ class _Painter:
             if item.text:
                 self.warn(f"Text {item.id} has no size.")
             return []
+        if not self._has_room_for(item):
+            return []
         font = self._font(item, unit)
         fill: Paint | None = None
         stroke: Stroke | None = None
@@ -218,6 +223,14 @@ class _Painter:
                 origin=unit.origin(),
             )
         ]
+
+    def _has_room_for(self, item: model.TextObject) -> bool:
+        """Whether the page may have this text too."""
+        self._glyphs += sum(len(code.text) + sum(len(run.glyphs) for run in code.glyph_runs) for code in item.codes)
+        if self._glyphs > _MOST_GLYPHS:
+            self.warn("The page has too many characters; the rest is left out.")
+            return False
+        return True
 
     def _font(self, item: model.TextObject, unit: Unit) -> ResolvedFont:
         font = unit.place.lookup.font(item.font)
@@ -360,7 +373,7 @@ class _Painter:
         if isinstance(shape, model.PathObject):
             path, _ = parse_path(shape.data)
             return ClipArea(path=path, matrix=matrix, even_odd=is_even_odd(shape.rule)) if path else None
-        if shape.size <= 0:
+        if shape.size <= 0 or not self._has_room_for(shape):
             return None
         font = self._font(shape, unit)
         text = TextItem(

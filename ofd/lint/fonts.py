@@ -93,7 +93,7 @@ def _judge_file(inspection: Inspection, name: str, font: _Font, use: FontUse) ->
         yield rules.FONT_BROKEN.found(name, name=name, reason=error.detail)
         return
     face = hb.Face(data)
-    tables = set(face.table_tags)
+    tables = _table_tags(face)
     has_outlines = bool(tables & {"glyf", "CFF ", "CFF2"})
     if not face.glyph_count or not has_outlines:
         yield rules.FONT_BROKEN.found(name, name=name)
@@ -109,6 +109,13 @@ def _judge_file(inspection: Inspection, name: str, font: _Font, use: FontUse) ->
     used = len(use.characters) + len(use.glyphs)
     if len(data) > _WORTH_A_SUBSET and used * 4 < face.glyph_count:
         yield rules.FONT_WHOLE.found(name, name=font.name, count=face.glyph_count, used=used)
+
+
+def _table_tags(face: hb.Face) -> set[str]:
+    try:
+        return set(face.table_tags)
+    except UnicodeDecodeError:
+        return set()  # A tag that is no text: the directory is not one.
 
 
 def _judge_glyphs(name: str, font: _Font, face: hb.Face, use: FontUse) -> Iterator[Finding]:

@@ -1,0 +1,79 @@
+"""Inputs that are small to write and large to work on: bounded, with a warning or a code. Mostly found by fuzzing."""
+
+import pytest
+
+from ofd.compare.picture import drawn
+from ofd.convert.images_to_ofd import images_to_ofd
+from ofd.draw.interpret import page_scene
+from ofd.draw.png import to_png
+from ofd.draw.scene import Scene, TextItem
+from ofd.fonts.faces import find_fonts
+from ofd.fonts.library import installed_fonts
+from ofd.geometry import Box
+from ofd.lint.run import lint
+from ofd.model.document import Document
+from trustcore.errors import RejectedError, TrustError
+
+from support import scenes
+from support.ofd_pages import HandMade
+from support.ofd_samples import SIGNED_AT
+
+FONT = '<Fonts><Font ID="3" FontName="Test"><FontFile>f.ttf</FontFile></Font></Fonts>'
+
+
+def document(body: str, *, font: bytes | None = None) -> bytes:
+    subset = find_fonts().faces[0].subset("中文AB") if font is None else font
+    return HandMade(pages=(body,), public=FONT, files={"Doc_0/Res/f.ttf": subset}).to_bytes()
+
+
+def scene_of(body: str) -> Scene:
+    return page_scene(Document.open(document(body)), 0, fonts=installed_fonts())
+
+
+def text(code: str, runs: str = "") -> str:
+    return f'<TextObject ID="9" Boundary="0 0 200 200" Font="3" Size="4">{runs}<TextCode {code}</TextCode></TextObject>'
+
+
+def test_a_text_of_more_characters_than_a_page_has_is_left_out_with_a_warning() -> None:
+    scene = scene_of(text('DeltaX="g 999999999 1">中') + text(f'DeltaX="g 999999999 1">{"中A" * 130_000}'))
+    assert [len(item.glyphs) for item in scene.items if isinstance(item, TextItem)] == [1]
+    assert "The page has too many characters; the rest is left out." in scene.warnings
+
+
+def test_one_character_of_a_million_glyphs_is_left_out_with_a_warning() -> None:
+    glyphs = (
+        f'<CGTransform CodePosition="0" CodeCount="1" GlyphCount="9"><Glyphs>{"1 " * 1_000_000}</Glyphs></CGTransform>'
+    )
+    scene = scene_of(text(">中", glyphs))
+    assert not scene.items
+    assert "The page has too many characters; the rest is left out." in scene.warnings
+
+
+def test_pages_of_a_kilometre_are_refused_as_pictures() -> None:
+    scene = scenes.scene(scenes.rectangle((0, 0, 9, 9), scenes.BLACK), size=(1e6, 1e6))
+    with pytest.raises(RejectedError) as caught:
+        to_png(scene, dpi=2400)
+    assert caught.value.code == "ofd.draw.too-large"
+
+
+def test_pages_of_many_metres_are_refused_when_their_points_are_compared() -> None:
+    scene = scenes.scene(scenes.rectangle((0, 0, 9, 9), scenes.BLACK))
+    with pytest.raises(RejectedError) as caught:
+        drawn(scene, scene.area, Box(0, 0, 1200, 1200), dpi=150)
+    assert caught.value.code == "ofd.draw.too-large"
+
+
+def test_fonts_whose_tables_have_no_names_get_findings() -> None:
+    font = find_fonts().faces[0].subset("中文AB")
+    damaged = font[:12] + b"\x98\xff\xfe\x80" + font[16:]
+    report = lint(document(text(">中"), font=damaged))
+    assert any(finding.code.startswith("ofd.lint.font") for finding in report.findings)
+
+
+@pytest.mark.parametrize("cut", [60, 90, 120])
+def test_pictures_that_break_off_are_converted_or_refused(cut: int) -> None:
+    for form in ("PNG", "TIFF", "BMP", "JPEG"):
+        try:
+            assert images_to_ofd([scenes.picture(form)[:-cut]], doc_id="0" * 32, created=SIGNED_AT)
+        except TrustError as error:
+            assert error.code == "ofd.image.malformed"  # noqa: PT017 - either way is right
