@@ -4,6 +4,7 @@ Access is strict so that no two readers find different values: a repeated elemen
 namespace on a name of the standard, or markup inside a text (``Doc_0/<!-- -->Other.xml``) is refused.
 """
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from types import TracebackType
@@ -40,6 +41,8 @@ MAX_BYTES = 64 * 1024 * 1024
 """Largest part that is read as XML."""
 MAX_MARKUP = 4_000_000
 """Most tags and attributes of a part: each takes about a hundred octets of memory, however short it is written."""
+_OTHER_ENCODING = re.compile(rb"[\xff\xfe]|.{0,3}\x00", re.DOTALL).match
+"""First octets from which parsers guess UTF-16 or UTF-32, whatever is declared (XML 1.0 appendix F)."""
 _TOO_DEEP = etree.XPath("boolean(" + "/*" * (MAX_DEPTH + 1) + ")")
 
 Element = etree._Element  # noqa: SLF001 - lxml has no public name for the type of its elements
@@ -71,7 +74,7 @@ def parse(data: bytes, *, part: str) -> Element:
     info = root.getroottree().docinfo
     if info.doctype:  # type: ignore[union-attr] # the stubs of lxml lack it
         raise _malformed(part, "declares a document type", "doctype")
-    if (info.encoding or "UTF-8").upper() != "UTF-8":
+    if _OTHER_ENCODING(data) or (info.encoding or "UTF-8").upper() != "UTF-8":
         raise _malformed(part, "is not UTF-8", "encoding")
     if tags > MAX_DEPTH and _TOO_DEEP(root):
         raise _malformed(part, "is nested too deeply", "depth")
