@@ -282,7 +282,11 @@ def test_parts_of_several_stored_seals_do_not_make_one(pki: Pki, document: bytes
         assert one[name] != two[name]
         with pytest.raises((ConflictError, MalformedError)):
             PreparedSeal.from_json(json.dumps(one | {name: two[name]}).encode(), document)
-    for wrong in ({"signature_algorithm": "rsa-with-sha256"}, {"certificate": one["to_be_signed"]}):
+    for wrong in (
+        {"signature_algorithm": "rot13"},
+        {"signature_algorithm": "rsa-with-sha256"},
+        {"certificate": one["to_be_signed"]},
+    ):
         with pytest.raises(MalformedError):
             PreparedSeal.from_json(json.dumps(one | wrong).encode(), document)
 

@@ -149,6 +149,20 @@ def test_a_signing_time_that_is_none_is_refused(pki: Pki, text: bytes) -> None:
         SealSignature.parse(encode_first_signature(tbs, signature_der=b"value"))
 
 
+def test_a_time_stamp_without_content_is_no_signing_time(pki: Pki) -> None:
+    token = replaced(make_token(pki, b"x", at=SIGNED_AT), (1, 0, 2), lambda der: encoder.sequence(parse(der)[0].raw))
+    with pytest.raises(MalformedError, match="empty"):
+        SealSignature.parse(encode_first_signature(first_tbs(pki, time_token=token), signature_der=b"value"))
+
+
+def test_generations_are_named_after_their_standards() -> None:
+    assert [generation.standard for generation in Generation] == [
+        "GM/T 0031-2014",
+        "GB/T 38540-2020",
+        "GM/T 0031-2025",
+    ]
+
+
 def ia5(der: bytes) -> bytes:
     return encoder.tlv(0x16, parse(der).content)
 

@@ -2,29 +2,33 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from ofd.package.reader import Package
+from ofd.ses.structure import REVOCATION_VALUES, Extension, SealSignature
 from ofd.sign.archive import PreparedArchive, ValidationData, prepare_archive, read_validation_data
 from ofd.sign.parts import read_signature, read_signature_list
 from ofd.sign.plain import PlainSignature, Shape
-from ofd.sign.seal import PreparedSeal, Protection, StampAnnotation
+from ofd.sign.seal import PreparedSeal, Protection, StampAnnotation, prepare
 from ofd.sign.signature import PreparedSignature, prepare_signature
 from ofd.sign.validation_data import encode_validation_data
 from ofd.verify.document import verify as judge
+from trustcore.asn1 import encoder
 from trustcore.asn1.reader import parse
 from trustcore.crypto.algorithms import SIGNATURES, DigestAlgorithm, KeyAlgorithm, SignatureAlgorithm
 from trustcore.crypto.digests import digest, sha256
 from trustcore.crypto.verify import verify, verify_digest
 from trustcore.errors import ConflictError, MalformedError, RejectedError
 from trustcore.report import Verdict
+from trustcore.x509.ocsp import CertificateId, CertificateStatus, SingleResponse, build_response
 from trustcore.x509.tsp import TimeStampRequest, TstInfo, build_token
 
 from support.ofd_holders import holder_of
-from support.ofd_samples import SIGNED_AT, Pki, make_token, prepare_seal, seal_document, sm3_imprint, unpack
+from support.ofd_samples import SIGNED_AT, Pki, make_seal, make_token, prepare_seal, seal_document, sm3_imprint, unpack
 
 SIGNS = "Doc_0/Signs/"
 SHAPES = (Shape.ATTRIBUTES, Shape.DIGEST)
@@ -340,11 +344,53 @@ def test_validation_data_is_read_as_it_was_written(pki: Pki) -> None:
             read_validation_data(wrong)
     with pytest.raises(RejectedError):
         encode_validation_data([bytes((0x30, 0))] * 257)
-    many = b"".join(bytes((0x30, 2, 5, index % 200)) for index in range(257))
-    certificates_field = next(child.raw for child in parse(data)[1][0].children if child.tag == 0xA0)
-    crowded = data.replace(certificates_field, bytes((0xA0, 0x82)) + len(many).to_bytes(2, "big") + many)
+    items = b"".join(encoder.sequence(encoder.integer(number)) for number in range(257))
+    signed_data = [child.raw for child in parse(data)[1][0].children]
+    signed_data[3] = encoder.tlv(0xA0, items)
+    crowded = encoder.sequence(parse(data)[0].raw, encoder.explicit(0, encoder.sequence(*signed_data)))
+    other_type = encoder.sequence(encoder.oid("1.2.3"), encoder.explicit(0, encoder.sequence()))
+    for wrong in (crowded, other_type):
+        with pytest.raises(MalformedError) as caught:
+            read_validation_data(wrong)
+        assert caught.value.code == "ofd.sign.validation-data"
+
+
+def test_ocsp_responses_travel_in_seals_and_beside_signatures(pki: Pki, document: bytes) -> None:
+    single = SingleResponse(
+        certificate_id=CertificateId.of(4, pki.issuing.certificate),
+        status=CertificateStatus.GOOD,
+        this_update=SIGNED_AT,
+        next_update=SIGNED_AT + timedelta(days=1),
+    )
+    response = build_response(
+        [single], responder=pki.issuing.certificate, signer=pki.issuing.signer, produced_at=SIGNED_AT
+    )
+    seal = prepare(
+        document,
+        seal_der=make_seal(pki),
+        stamps=[StampAnnotation(x_mm=1, y_mm=1)],
+        at=SIGNED_AT,
+        certificates=[pki.issuing.certificate.der],
+        crls=pki.crls[:1],
+        ocsp_responses=[response, response],
+    )
+    sealed = seal.complete(pki.signer.signer.sign(seal.to_be_signed), pki.signer.certificate.der)
+    tbs = SealSignature.parse(unpack(sealed)[f"{SIGNS}Sign_0/SignedValue.dat"]).to_be_signed
+    assert (tbs.embedded_ocsp_responses, tbs.embedded_crls) == ((response,), pki.crls[:1])
+    whole = encoder.sequence(encoder.explicit(1, encoder.sequence(response)))
+    wild = replace(tbs, extensions=(Extension(oid=REVOCATION_VALUES, value=whole),))
+    assert (wild.embedded_ocsp_responses, wild.embedded_crls) == ((response,), ())
+    signed = unpack(signed_by(pki, prepared_by(pki, document, ocsp_responses=[response])))
+    data = read_validation_data(signed[f"{SIGNS}Sign_0/ValidationData.dat"])
+    assert data == ValidationData(ocsp_responses=(response,))
     with pytest.raises(MalformedError):
-        read_validation_data(crowded)
+        prepare(
+            document,
+            seal_der=make_seal(pki),
+            stamps=[StampAnnotation(x_mm=1, y_mm=1)],
+            at=SIGNED_AT,
+            ocsp_responses=[b"\x30\x00"],
+        )
 
 
 def test_prepared_seals_and_signatures_are_not_taken_for_each_other(pki: Pki, document: bytes) -> None:

@@ -184,11 +184,20 @@ def test_pages_have_their_own_size_or_that_of_the_document(document: bytes) -> N
         area = b"<ofd:Area><ofd:PhysicalBox>" + box + b"</ofd:PhysicalBox></ofd:Area>"
         return Package(Package(document).with_files({name: content[:place] + area + content[place:]}))
 
-    assert page_boxes(sized(b"1 2 300.5 100")) == (A4, Box(1, 2, 300.5, 100))
+    assert page_boxes(sized(b"1 2 300.5 100")) == (A4, Box(0, 0, 300.5, 100)), "the corner is the origin"
     for wrong in (b"", b"0 0 210", b"0 0 0 297", b"0 0 nan 297", b"0 0 1e999 297", b"a b c d"):
         with pytest.raises(MalformedError) as caught:
             page_boxes(sized(wrong))
         assert caught.value.code == "ofd.structure.page-box"
+
+
+def test_a_document_without_any_page_size_is_told(document: bytes) -> None:
+    files = unpack(document)
+    whole = files["Doc_0/Document.xml"]
+    start, end = whole.index(b"<ofd:PageArea>"), whole.index(b"</ofd:PageArea>") + len(b"</ofd:PageArea>")
+    with pytest.raises(MalformedError) as caught:
+        page_boxes(Package(Package(document).with_files({"Doc_0/Document.xml": whole[:start] + whole[end:]})))
+    assert caught.value.code == "ofd.structure.page-box"
 
 
 def test_stamps_have_a_place_a_size_and_a_part_of_the_seal() -> None:
