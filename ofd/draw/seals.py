@@ -1,6 +1,7 @@
 """Seals on pages: the stamps of all signatures, as readers draw them (GB/T 33190-2016 §18.2, GB/T 38540-2020 §6).
 
-The picture comes from the seal inside SignedValue.dat; Seal.esl is only looked at when there is none. It is stretched
+The picture comes from the seal inside SignedValue.dat; Seal.esl is only looked at when there is none, and never for a
+signature without seal (``Type="Sign"``), which anybody may put beside the seal of another document. It is stretched
 to the stamp's Boundary, whatever size the seal names, and shown inside its Clip. It is multiplied with the page, as ink
 is and as other readers do: neither the white of a JPEG nor a seal made for it can hide what was signed.
 Whether a seal is valid is not asked here, see :mod:`ofd.verify`.
@@ -167,13 +168,14 @@ class Seals:
                 error = RejectedError(f"There is no {location}.", code="ofd.package.entry-missing")
                 self._warn(name, "ofd.draw.signature", "签名文件缺失", "A signature's file is missing", error)
                 continue
-            for stamp in self._read_signature(part.string(node, "ID") or "", found):
+            has_seal = (part.string(node, "Type") or "Seal") != "Sign"
+            for stamp in self._read_signature(part.string(node, "ID") or "", found, has_seal=has_seal):
                 count += 1
                 if count > _MOST_STAMPS:
                     return
                 yield stamp
 
-    def _read_signature(self, signature_id: str, name: str) -> Iterable[Stamp]:
+    def _read_signature(self, signature_id: str, name: str, *, has_seal: bool) -> Iterable[Stamp]:
         root = self._root(name)
         if root is None:
             return
@@ -182,7 +184,7 @@ class Seals:
         value = self._document.files.find(part.child_text(root, "SignedValue"), holder=name)
         seal = part.child(info, "Seal")
         location = part.child_text(seal, "BaseLoc") or (part.string(seal, "BaseLoc") if seal is not None else "") or ""
-        esl = self._document.files.find(location, holder=name) if location else None
+        esl = self._document.files.find(location, holder=name) if location and has_seal else None
         for node in part.children(info, "StampAnnot"):
             box = part.box(node, "Boundary")
             if box is not None:

@@ -109,6 +109,10 @@ def _verify_case(case: Case, value: SealedValue | SignedValue | ArchiveValue) ->
     else:
         sound, facts, proof = verify_archive(case, value, intact=references.intact if references.is_right else ())
     _check_stamps(case, needed=isinstance(value, SealedValue))  # (14)
+    if case.description.stamps and case.description.seal is not None and not isinstance(value, SealedValue):
+        # Anybody has the seal of another document: it counts inside the value of a seal's signature only.
+        texts = ("签名不含印章,却显示了印章文件", "The signature has no seal in it and shows a seal that is another's")
+        case.check(False, "ofd.seal.borrowed", texts, "GB/T 33190-2016 §18.2.3", entry=case.description.seal)
     protected = frozenset(
         {*(item.name for item in case.description.references), case.name, case.description.signed_value}
     )

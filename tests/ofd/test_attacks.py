@@ -12,7 +12,10 @@ from datetime import timedelta
 
 import pytest
 
-from ofd.package.reader import write_package
+from ofd.draw.seals import Seals
+from ofd.fonts.library import FontLibrary
+from ofd.model.document import Document
+from ofd.package.reader import Package, write_package
 from ofd.ses.structure import Seal
 from ofd.sign.parts import SignatureDescription
 from ofd.sign.seal import Protection
@@ -37,7 +40,7 @@ from support.ofd_samples import (
     sealed_sample,
     unpack,
 )
-from support.ofd_signing import SIGNS, attributes_value, content_value, seal_value, sign_anyhow
+from support.ofd_signing import SIGNS, STAMP, attributes_value, content_value, first_page, seal_value, sign_anyhow
 
 DAY = timedelta(days=1)
 SIGNATURE = f"{SIGNS}Sign_0/Signature.xml"
@@ -266,6 +269,21 @@ def attributes_of_another() -> Files:
     return own | {SIGNED_VALUE: signed[SIGNED_VALUE]}
 
 
+def borrowed_seal() -> Files:
+    """A stranger's signature without seal, with the seal of another document beside it and a place to show it."""
+    pki, document = sample_pki(), sample_document()
+    stamp = STAMP.format(page=first_page(Package(document)))
+    return unpack(
+        sign_anyhow(
+            document,
+            attributes_value(replace(pki, signer=pki.stranger)),
+            kind="Sign",
+            files={"Seal.esl": make_seal(pki)},
+            rewrite=lambda xml: xml.replace("<ofd:Seal>", f"{stamp}<ofd:Seal>"),
+        )
+    )
+
+
 def picture_in_the_signature() -> Files:
     """The author of a document has a picture drawn from the signature to come, which holds octets nobody signs."""
     files = unpack(sample_document())
@@ -310,6 +328,7 @@ ATTACKS: dict[str, tuple[Callable[[], Files], set[str]]] = {
     "seal listed as signature": (bare_time_stamp_for_a_seal, {"ofd.sign.value"}),
     "content of another": (stripped_certificates_signature, {"ofd.signature.data-hash"}),
     "attributes of another": (attributes_of_another, {"ofd.signature.data-hash"}),
+    "borrowed seal": (borrowed_seal, {"ofd.seal.borrowed"}),
     "picture in the signature": (picture_in_the_signature, {"ofd.coverage.shown"}),
     "signature taken from the list": (signature_taken_from_the_list, {"ofd.signature.unlisted"}),
 }
@@ -321,6 +340,11 @@ def test_an_attack_is_refused_with_its_code(pki: Pki, name: str) -> None:
     report = verify(write_package(make()), pki.policy())
     assert report.verdict is Verdict.INVALID
     assert expected <= codes(report), codes(report)
+
+
+def test_a_borrowed_seal_is_not_drawn() -> None:
+    with Document.open(write_package(borrowed_seal())) as document:
+        assert Seals(document, fonts=FontLibrary()).on_page(0) == ()
 
 
 def test_what_the_attacks_start_from_is_valid(pki: Pki, sealed: bytes, document: bytes) -> None:
