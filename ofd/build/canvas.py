@@ -10,6 +10,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ofd.build.blanks import mark_blank
 from ofd.build.colors import BLACK, AnyColor, Color, SpaceColor, write_color
 from ofd.build.drawing import ItemWriter
 from ofd.build.navigation import write_actions
@@ -281,8 +282,25 @@ class Canvas:
         ref, node = self._object("PathObject", box_mm)
         node.set("Stroke", "false")
         write_actions(node, actions)
-        width, height = number(box_mm[2]), number(box_mm[3])
-        element(node, "AbbreviatedData", f"M 0 0 L {width} 0 L {width} {height} L 0 {height} C")
+        element(node, "AbbreviatedData", _rectangle(box_mm))
+        return ref
+
+    def blank(self, name: str, *, box_mm: tuple[float, float, float, float]) -> ObjectRef:
+        """Keep a place free, to be filled later by :meth:`ofd.build.editing.DocumentEditor.fill`.
+
+        Args:
+            name: by which it is found; blanks of one name are filled alike.
+            box_mm: x, y, width, height.
+
+        Raises:
+            RejectedError: ``ofd.build.blank`` without a name; ``ofd.object.box``.
+        """
+        if not name.strip():
+            raise RejectedError("A blank needs a name.", code="ofd.build.blank")
+        ref, node = self._object("PathObject", box_mm)
+        mark_blank(node, name)
+        node.set("Stroke", "false")
+        element(node, "AbbreviatedData", _rectangle(box_mm))
         return ref
 
     @property
@@ -344,6 +362,11 @@ class Canvas:
         place = (x - self._offset.x, y - self._offset.y, width, height)
         attributes = {"ID": str(object_id), "Boundary": " ".join(number(value) for value in place)}
         return ObjectRef(page_id=self.id, object_id=object_id), element(self._layer, name, attributes=attributes)
+
+
+def _rectangle(box_mm: tuple[float, float, float, float]) -> str:
+    width, height = number(box_mm[2]), number(box_mm[3])
+    return f"M 0 0 L {width} 0 L {width} {height} L 0 {height} C"
 
 
 def _split_at_astral(run: str) -> list[str]:

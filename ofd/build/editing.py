@@ -1,4 +1,4 @@
-"""Changing a document that exists and is not signed: pages, templates, annotations, watermarks, attachments.
+"""Changing a document that exists and is not signed: pages, templates, blanks, annotations, watermarks, attachments.
 
 What is not changed is copied byte for byte. New fonts and pictures stand in resource files of their own. A signed
 document is refused: every change would break its signatures.
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ofd import xmlio
 from ofd.build.annotations import AnnotationType, Remarks, write_annotation
+from ofd.build.blanks import Blank, blanks_of, block_for
 from ofd.build.canvas import Canvas, ObjectRef
 from ofd.build.existing import highest_id, insert, linked, open_part, page_parts, refuse_signed, the_body
 from ofd.build.navigation import write_bookmarks, write_outlines
@@ -29,7 +30,7 @@ from ofd.package.reader import Package
 from ofd.package.zip_write import Content
 from ofd.progress import Progress, silent
 from ofd.xmlio import Element, element, serialise
-from trustcore.errors import MalformedError, RejectedError
+from trustcore.errors import MalformedError, NotFoundError, RejectedError
 
 __all__ = ["DocumentEditor"]
 
@@ -166,6 +167,29 @@ class DocumentEditor:
         attributes = {"TemplateID": str(template.id), "ZOrder": str(placement)}
         insert(self._part(name, "Page"), element(None, "Template", attributes=attributes))
 
+    def blanks(self) -> tuple[Blank, ...]:
+        """The named places that are still to be filled, of the pages that were there, in their order."""
+        return tuple(blank for page_id in self.page_ids for blank, _ in self._blanks_of(page_id))
+
+    def fill(self, name: str) -> tuple[Canvas, ...]:
+        """Fill the blanks of a name: a canvas for each, to draw on in millimetres from its own top left corner.
+
+        Raises:
+            NotFoundError: ``ofd.edit.blank``.
+        """
+        found: list[Canvas] = []
+        for page_id in self.page_ids:
+            if all(blank.name != name for blank, _ in self._blanks_of(page_id)):
+                continue
+            root = self._part(self._page_parts[page_id], "Page")
+            for blank, node in [each for each in blanks_of(root, page_id) if each[0].name == name]:
+                box, canvas_id = blank.box, int(page_id)
+                size, offset = (box.width, box.height), Point(-box.x, -box.y)
+                found.append(self._canvas(size, canvas_id=canvas_id, target=block_for(node), offset=offset))
+        if not found:
+            raise NotFoundError("The document has no blank of this name.", code="ofd.edit.blank")
+        return tuple(found)
+
     def annotate(
         self,
         index: int,
@@ -252,6 +276,13 @@ class DocumentEditor:
             OSError: the disk fails.
         """
         self._package.write_to(path, dict(self._changes()), removed=self._removed(), progress=progress)
+
+    def _blanks_of(self, page_id: str) -> tuple[tuple[Blank, Element], ...]:
+        name = self._page_parts.get(page_id)
+        if name is None:
+            return ()
+        root = self._changed.get(name)
+        return tuple(blanks_of(open_part(self._package, name, "Page") if root is None else root, page_id))
 
     def _appearance(self, index: int, kind: AnnotationType, box: Box, remarks: Remarks, *, offset: Point) -> Canvas:
         if box.width <= 0 or box.height <= 0:
