@@ -341,7 +341,7 @@ class Scene:
     """One page."""
 
     area: Box
-    """The part of the page that is shown, in page space; its top left need not be 0, 0."""
+    """The part of the page that is shown, in page space; of a whole page its top left is 0, 0."""
     items: tuple[Item, ...]
     warnings: tuple[str, ...] = ()
     """What could not be drawn as the document says, one English sentence each."""

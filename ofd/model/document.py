@@ -222,11 +222,18 @@ class Document:
         return Lookup((*own, *self._document_resources))
 
     def physical_box(self, page: Page) -> Box:
-        """PhysicalBox of a page: its own, or the document's, or A4."""
+        """PhysicalBox of a page: its own, or the document's, or A4.
+
+        Its top left corner is the origin of the page's space, whatever it says (GB/T 33190-2016 §7.5): only its width
+        and height count. A page that has none is as large as what it says is to be shown.
+        """
         for area in (page.area, self.area):
-            box = None if area is None else area.physical or area.crop or area.application
-            if box is not None and box.width > 0 and box.height > 0:
-                return box
+            physical = None if area is None else area.physical
+            if physical is not None and physical.width > 0 and physical.height > 0:
+                return Box(0, 0, physical.width, physical.height)
+            part = None if area is None else area.crop or area.application
+            if part is not None and part.width > 0 and part.height > 0:
+                return part
         return _A4
 
     def resolve_font(

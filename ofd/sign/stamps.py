@@ -358,6 +358,7 @@ def _no_page(page: int, count: int) -> RejectedError:
 
 
 def _physical_box(own: Element | None, document: Element | None) -> Box:
+    """The page as :meth:`ofd.model.document.Document.physical_box` has it: from its origin, whatever the box says."""
     for area in (own, document):
         node = None if area is None else xmlio.child(area, "PhysicalBox")
         if node is None:
@@ -368,5 +369,5 @@ def _physical_box(own: Element | None, document: Element | None) -> Box:
             values = ()
         if len(values) != 4 or not all(map(isfinite, values)) or min(values[2:]) <= 0:
             raise MalformedError("The size of a page cannot be read.", code="ofd.structure.page-box")
-        return Box(*values)
+        return Box(0, 0, values[2], values[3])
     raise MalformedError("The size of a page is missing.", code="ofd.structure.page-box")

@@ -280,6 +280,7 @@ def test_resources_are_read_whole() -> None:
     ("area", "box"),
     [
         ("<Area><PhysicalBox>0 0 100 50</PhysicalBox></Area>", Box(0, 0, 100, 50)),
+        ("<Area><PhysicalBox>-10 20 100 50</PhysicalBox></Area>", Box(0, 0, 100, 50)),
         ("<Area><ApplicationBox>1 1 9 9</ApplicationBox></Area>", Box(1, 1, 9, 9)),
         ("<Area><PhysicalBox>0 0 0 0</PhysicalBox></Area>", Box(0, 0, 148, 210)),
         ("", Box(0, 0, 148, 210)),

@@ -268,7 +268,12 @@ def _clips() -> bytes:
 
 
 def _boxes() -> bytes:
-    """OFD has no page rotation attribute: a page is turned by its box and the CTM of what stands on it."""
+    """Pages of several boxes.
+
+    OFD has no attribute for the rotation of a page: a page is turned by its box and the CTM of what stands on it. The
+    corner of PhysicalBox is the origin of the page's space, so that one at -10, -15 changes nothing; the other boxes
+    do not cut anything off.
+    """
 
     def page(area: str, content: str) -> str:
         return f'<Area>{area}</Area><Content><Layer ID="1">{content}</Layer></Content>'
@@ -290,7 +295,7 @@ def _boxes() -> bytes:
         page("<PhysicalBox>0 0 40 70</PhysicalBox>", marks),
         page("<PhysicalBox>-10 -15 60 80</PhysicalBox>", marks),
         page(
-            "<PhysicalBox>0 0 60 80</PhysicalBox><ContentBox>10 10 30 40</ContentBox><BleedBox>2 2 56 76</BleedBox>",
+            "<PhysicalBox>0 0 60 80</PhysicalBox><ContentBox>10 10 30 40</ContentBox><CropBox>15 15 30 40</CropBox>",
             marks,
         ),
         page(f"{whole}<ApplicationBox>5 5 40 60</ApplicationBox>", marks),
