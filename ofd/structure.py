@@ -12,7 +12,17 @@ from ofd.package.loc import resolve
 from ofd.xmlio import Element
 from trustcore.errors import MalformedError
 
-__all__ = ["ROOT", "DocumentBody", "Parts", "bodies_of", "page_names", "permits_signing", "read_bodies", "read_part"]
+__all__ = [
+    "ROOT",
+    "DocumentBody",
+    "Parts",
+    "bodies_of",
+    "page_names",
+    "parse_part",
+    "permits_signing",
+    "read_bodies",
+    "read_part",
+]
 
 ROOT = "OFD.xml"
 """The only entry whose name is fixed (GB/T 33190-2016 §6.2)."""
@@ -46,7 +56,12 @@ def read_part(package: Parts, name: str, root: str) -> Element:
         NotFoundError: ``ofd.package.entry-missing``.
         MalformedError: ``ofd.xml.…``, ``ofd.package.entry-damaged``, or ``ofd.structure.root`` for another element.
     """
-    node = xmlio.parse(package.read(name), part=name)
+    return parse_part(package.read(name), name, root)
+
+
+def parse_part(content: bytes, name: str, root: str) -> Element:
+    """Parse the content of an entry and check the name of its root element; raises as :func:`read_part`."""
+    node = xmlio.parse(content, part=name)
     with xmlio.naming(name):
         if xmlio.local_name(node) != root:
             raise MalformedError(f"The root element of {name} is not {root}.", code="ofd.structure.root")

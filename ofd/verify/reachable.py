@@ -7,13 +7,15 @@ reached from OFD.xml is compared with what the signature protects (GB/T 33190-20
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ofd import xmlio
 from ofd.package.lenient import LenientPackage
 from ofd.package.loc import absolute, resolve
 from ofd.package.reader import Package
-from ofd.structure import ROOT, read_part
+from ofd.structure import ROOT, parse_part, read_part
 from ofd.verify.differential import Difference, Known, differences_in
 from ofd.verify.kinds import Kind
 from ofd.xmlio import Element
@@ -36,6 +38,8 @@ class Reachable:
     """Places that readers understand differently."""
 
 
+_LONGEST_REMEMBERED = 256 * 1024
+"""Octets of a template."""
 _Link = tuple[str, Kind]
 _Links = Iterator[_Link]
 
@@ -88,6 +92,11 @@ class _Walk:
         """The parts that a part links to."""
         if kind not in _READERS:
             return []
+        if kind is Kind.TEMPLATE and self._package.size(name) <= _LONGEST_REMEMBERED:
+            with suppress(TrustError):  # what is wrong is told below
+                linked, differences = _template_once(self._package.read(name), name)
+                self.differences += differences
+                return list(linked)
         root_name, reader = _READERS[kind]
         root = self._trees.get(name) if kind in {Kind.ROOT, Kind.DOCUMENT} else None
         if root is None:
@@ -101,6 +110,15 @@ class _Walk:
         if kind is Kind.DOCUMENT:
             self._owners.update({linked: name for linked, what in found if what is Kind.RESOURCE})
         return found
+
+
+@lru_cache(maxsize=16)
+def _template_once(content: bytes, name: str) -> tuple[tuple[_Link, ...], tuple[Difference, ...]]:
+    """Links of a template and where readers part over it: all documents of a kind have the same few templates."""
+    root_name, reader = _READERS[Kind.TEMPLATE]
+    root = parse_part(content, name, root_name)
+    with xmlio.naming(name):
+        return tuple(reader(root, name)), tuple(differences_in(root, name, Kind.TEMPLATE))
 
 
 def _repaired(package: Package, missing: Mapping[str, Kind], problems: Iterable[TrustError]) -> Iterator[Difference]:
