@@ -57,15 +57,12 @@ class Ending:
             raise usage_error("--prepare 时不用 --out 与 --tsa / --out and --tsa do not go with --prepare")
 
     def signer(self) -> Signer | None:
-        """The key, if there is one.
-
-        Raises:
-            TrustError: ``crypto.key-file…``.
-        """
+        """The key, if there is one; a file that holds none ends the command with 1."""
         if self.key is None:
             return None
         password = None if self.password_file is None else read_input(self.password_file).rstrip(b"\r\n")
-        return load_signer(read_input(self.key), password=password)
+        with refusals(self.key):
+            return load_signer(read_input(self.key), password=password)
 
 
 @contextmanager

@@ -29,6 +29,8 @@ def refusals(file: Path) -> Iterator[None]:
     except TrustError as error:
         typer.echo(printable(f"{file.name}: {error.detail} ({error.code})"), err=True)
         raise typer.Exit(1) from error
+    except BrokenPipeError:  # whoever read the output has had enough; typer ends the command quietly
+        raise
     except OSError as error:
         name = error.filename or file
         raise usage_error(f"无法读写文件 / cannot read or write {name}: {error.strerror}") from error

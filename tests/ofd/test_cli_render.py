@@ -6,6 +6,7 @@ from PIL import Image as Pillow
 from typer.testing import CliRunner, Result
 
 from ofd.cli.app import build_cli
+from ofd.cli.terminal import refusals
 
 from support.ofd_samples import VERIFIED_AT
 from support.scenes import picture
@@ -133,3 +134,15 @@ def test_a_conversion_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "bad2.pdf").write_bytes(b"%PDF-1.7 nothing")
     assert run("convert", tmp_path / "bad2.pdf").exit_code == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.ofd", "bad2.pdf"]
+
+
+def test_a_folder_that_is_missing_is_told_by_the_name_of_the_file(file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "none" / "page.png"
+    result = run("render", file, "-o", out, "--pages", 1)
+    assert result.exit_code == 64
+    assert f"{out}:" in result.stderr
+
+
+def test_a_reader_that_has_had_enough_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(BrokenPipeError), refusals(tmp_path):
+        raise BrokenPipeError

@@ -300,3 +300,9 @@ def test_refusals_are_told_with_their_code(folder: Path) -> None:
         assert (result.exit_code, code in result.stderr) == (1, True), result.output
     result = run("complete", folder / "document.ofd", folder / "wrong.json", "--out", folder / "out.ofd")
     assert (result.exit_code, "ofd.sign.stored" in result.stderr) == (1, True)
+
+
+def test_a_file_without_a_key_is_named(folder: Path) -> None:
+    result = seal(folder, "--key", folder / "root.crl", "--out", folder / "out.ofd", "--at", "1,2")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("root.crl: ")
