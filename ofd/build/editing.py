@@ -465,7 +465,7 @@ class DocumentEditor:
 
 
 def _physical(holder: Element, name: str) -> Box | None:
-    """PhysicalBox of an area."""
+    """PhysicalBox of an area; its corner is the origin of the page (GB/T 33190-2016 §7.5), whatever it says."""
     area = xmlio.child(holder, name)
     node = None if area is None else xmlio.child(area, "PhysicalBox")
     if node is None:
@@ -476,7 +476,7 @@ def _physical(holder: Element, name: str) -> Box | None:
         raise MalformedError("A PhysicalBox is not four numbers.", code="ofd.edit.box") from error
     if not (all(map(isfinite, (x, y))) and 0 < width < inf and 0 < height < inf):
         raise MalformedError("A PhysicalBox is no box.", code="ofd.edit.box")
-    return Box(x, y, width, height)
+    return Box(0, 0, width, height)
 
 
 def _remove_with(node: Element, *names: str) -> None:

@@ -42,8 +42,8 @@ _MOST_NESTED = 64
 _CAPS = {Cap.BUTT: 0, Cap.ROUND: 1, Cap.SQUARE: 2}
 _JOINS = {Join.MITER: 0, Join.ROUND: 1, Join.BEVEL: 2}
 _BLEND_NAMES = {mode: Name("".join(part.capitalize() for part in mode.split("-"))) for mode in BlendMode}
-_BOLDER = 0.03
-"""Width of the line drawn around glyphs that are made bold, in em."""
+_BOLDER = 0.015
+"""Width of the line drawn around glyphs that are made bold, in em: a quarter more ink, as bold faces have."""
 _SLANT = 0.21
 """Tangent of the angle by which glyphs are slanted, 12 degrees."""
 _FIRST_ROW_ON_TOP = Matrix(1, 0, 0, -1, 0, 1)

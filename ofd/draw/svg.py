@@ -48,7 +48,7 @@ __all__ = ["to_svg"]
 
 _MOST_NESTED = 64
 _PIXELS_PER_MM = 300 / 25.4
-_BOLDER, _SLANT = 0.03, 0.21
+_BOLDER, _SLANT = 0.015, 0.21
 
 
 def to_svg(scene: Scene, *, title: str = "", prefix: str = "", text: bool = True) -> str:

@@ -102,7 +102,7 @@ def _keep_area(areas: dict[str, Box], name: str, area: Element | None) -> None:
     physical = None if area is None else _child(area, "PhysicalBox")
     values = None if physical is None else numbers(physical.text or "")
     if values is not None and len(values) == 4:
-        areas[name] = Box(*values)
+        areas[name] = Box(0, 0, values[2], values[3])
 
 
 def _child(node: Element, name: str) -> Element | None:

@@ -5,6 +5,7 @@ import pikepdf
 import pypdfium2
 import pytest
 from PIL import Image as Pillow
+from PIL import ImageStat
 
 from ofd.draw.pdf import Attachment, Destination, DocumentInfo, Link, OutlineEntry, PdfWriter
 from ofd.draw.pdf_content import path_operators
@@ -99,6 +100,17 @@ def test_the_file_is_clean_and_the_same_each_time() -> None:
 
 def test_text_comes_out_as_it_stands() -> None:
     assert text_of(written(scene(text("名称 𠮷田 ABC", 10, 20, 5)))) == "名称 𠮷田 ABC"
+
+
+def ink(dpi: float, *, bold: bool) -> float:
+    """How dark a line of text is on average."""
+    line = scene(text("粗体字 Bold 印章", 5, 50, 6, bold=bold))
+    return 255 - ImageStat.Stat(to_picture(line, dpi=dpi).convert("L")).mean[0]
+
+
+@pytest.mark.parametrize("dpi", [60, 100, 300])
+def test_text_made_bold_is_a_quarter_darker_at_any_resolution(dpi: float) -> None:
+    assert 1.15 < ink(dpi, bold=True) / ink(dpi, bold=False) < 1.4
 
 
 def test_a_glyph_that_stands_for_two_characters_is_copied_as_each() -> None:
