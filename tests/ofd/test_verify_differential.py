@@ -65,6 +65,28 @@ def two_contents(files: dict[str, bytes]) -> None:
     files[PAGE] = files[PAGE].replace(b"</ofd:Page>", b'<ofd:Content><ofd:Layer ID="902"/></ofd:Content></ofd:Page>', 1)
 
 
+def prefixed_link(files: dict[str, bytes]) -> None:
+    """Readers that drop prefixes open the other page."""
+    files["Doc_0/Document.xml"] = files["Doc_0/Document.xml"].replace(
+        b"<ofd:Page ID=", b'<ofd:Page ofd:BaseLoc="Pages/Page_1/Content.xml" ID=', 1
+    )
+
+
+def comment_in_text(files: dict[str, bytes]) -> None:
+    """Some readers take the text up to the comment."""
+    files[PAGE] = files[PAGE].replace("营业执照".encode(), "营业<!-- -->执照".encode(), 1)
+
+
+def page_in_a_group(files: dict[str, bytes]) -> None:
+    group = b'<ofd:Group><ofd:Page ID="903" BaseLoc="Pages/Page_1/Content.xml"/></ofd:Group></ofd:Pages>'
+    files["Doc_0/Document.xml"] = files["Doc_0/Document.xml"].replace(b"</ofd:Pages>", group)
+
+
+def two_page_sizes(files: dict[str, bytes]) -> None:
+    other = b"<ofd:PhysicalBox>0 0 10 10</ofd:PhysicalBox></ofd:PageArea>"
+    files["Doc_0/Document.xml"] = files["Doc_0/Document.xml"].replace(b"</ofd:PageArea>", other)
+
+
 def linked_in_other_case(files: dict[str, bytes]) -> None:
     files["Doc_0/Document.xml"] = files["Doc_0/Document.xml"].replace(
         b"Tpls/Tpl_0/Content.xml", b"tpls/Tpl_0/content.xml"
@@ -82,6 +104,10 @@ def linked_with_backslashes(files: dict[str, bytes]) -> None:
         (older_layer, "ofd.differential.mixed-namespaces"),
         (unqualified_layer, "ofd.differential.mixed-namespaces"),
         (two_contents, "ofd.differential.repeated-element"),
+        (prefixed_link, "ofd.differential.attribute"),
+        (comment_in_text, "ofd.differential.mixed-text"),
+        (page_in_a_group, "ofd.differential.misplaced"),
+        (two_page_sizes, "ofd.differential.repeated-element"),
         (two_fonts, "ofd.differential.repeated-id"),
         (two_fonts_in_two_files, "ofd.differential.repeated-id"),
         (linked_in_other_case, "ofd.differential.link"),
@@ -142,3 +168,18 @@ def test_strict_and_lenient_drawing_agree_on_a_sound_document_and_not_on_others(
     files = unpack(document)
     files["OFD.xml"] = files["OFD.xml"].replace(b"Doc_0/Document.xml", b"/Doc_0/./Document.xml")
     assert differing_pages(Package(write_package(files)), fonts=fonts) == ()
+
+
+def test_templates_that_are_remembered_are_told_the_same_each_time(pki: Pki, document: bytes) -> None:
+    name = next(entry for entry in unpack(document) if "Tpl" in entry)
+
+    def wrong(files: dict[str, bytes]) -> None:
+        link = b'<ofd:PageRes>//Res.xml</ofd:PageRes><o:Layer xmlns:o="' + OLD + b'"/></ofd:Page>'
+        files[name] = files[name].replace(b"</ofd:Page>", link, 1)
+
+    first, again = (sealed_after(pki, document, wrong) for _ in range(2))
+    fine = [verify(seal_document(pki, document), pki.policy()) for _ in range(2)]
+
+    assert {"ofd.loc.malformed", "ofd.differential.mixed-namespaces"} <= codes(first)
+    assert codes(first) == codes(again)
+    assert [report.verdict for report in fine] == [Verdict.VALID, Verdict.VALID]
