@@ -62,6 +62,8 @@ def page_scene(
 ) -> Scene:
     """A page as it is painted, without seals.
 
+    Templates that a template names are not drawn: only a page's own templates belong to it (GB/T 33190-2016 §7.7).
+
     Args:
         document: where the page is.
         index: of the page, from 0.
@@ -124,7 +126,6 @@ class _Painter:
                 self.warn(f"The template {use.template} is missing.")
                 continue
             link, template = found
-            # Content of a page that is its own template would go on for ever; a template's templates are not drawn.
             if (use.z_order or link.z_order or "Background").lower() == order:
                 items += self.page(template, page, OriginKind.TEMPLATE)
         return items
