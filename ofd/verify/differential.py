@@ -5,7 +5,8 @@ Verification resolves links and reads XML in one way only; readers that draw rep
 
 * a link that cannot be followed strictly, and that readers repair;
 * elements of OFD in another namespace than the part's: readers that match names only draw them, others do not;
-* one ID for two things, or two elements where one may stand: readers take the first or the last.
+* one ID for two things, or two elements where one may stand: readers take the first or the last;
+* attributes with a prefix, markup inside a text, pages in odd places: readers that match names take them.
 
 :mod:`ofd.verify.drawn` compares the pages themselves, drawn from the strict and from the lenient reading.
 """
@@ -13,6 +14,7 @@ Verification resolves links and reads XML in one way only; readers that draw rep
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from lxml import etree
 
@@ -34,6 +36,36 @@ _ALL_IN = {
     if namespace
 }
 """Whether all elements are in a namespace: asked first, because it takes a quarter of the time to find those others."""
+_ATTRIBUTE = {"attribute": "//@own:*/.."}
+_TEXT = {
+    "mixed-text": "//own:TextCode/node()[not(self::text())]/.. | //own:AbbreviatedData/node()[not(self::text())]/.."
+}
+_AREA = {"repeated-element": "/*/own:Area/own:PhysicalBox[2]"}
+_ODD: dict[Kind, dict[str, str]] = {
+    Kind.ROOT: _ATTRIBUTE,
+    Kind.DOCUMENT: _ATTRIBUTE
+    | {
+        "misplaced": "//own:Page[not(parent::own:Pages)] | //own:TemplatePage[not(parent::own:CommonData)]",
+        "repeated-element": "//own:PageArea/own:PhysicalBox[2] | //own:CommonData/own:PageArea[2]",
+    },
+    Kind.PAGE: _ATTRIBUTE | _TEXT | _AREA,
+    Kind.TEMPLATE: _ATTRIBUTE | _TEXT | _AREA,
+    Kind.RESOURCE: _ATTRIBUTE | _TEXT,
+    Kind.ANNOTATION_LIST: _ATTRIBUTE,
+    Kind.ANNOTATION: _ATTRIBUTE | _TEXT,
+}
+"""For each kind of part: reason, and the elements that are one, ``own`` being the namespace of the part."""
+
+
+@cache
+def _odd_finders(kind: Kind, namespace: str) -> tuple[etree.XPath, dict[str, etree.XPath]]:
+    """Whether there is any odd element, and what finds them by reason."""
+    paths = _ODD[kind] if namespace else {k: v.replace("own:", "") for k, v in _ODD[kind].items() if k != "attribute"}
+    names = {"own": namespace} if namespace else None
+    found = {reason: etree.XPath(path, namespaces=names) for reason, path in paths.items()}
+    return etree.XPath(f"boolean({' | '.join(paths.values()) or '/..'})", namespaces=names), found
+
+
 _DRAWN = frozenset(
     {
         "OFD", "DocBody", "DocRoot", "Document", "CommonData", "PageArea", "PublicRes", "DocumentRes", "TemplatePage",
@@ -67,7 +99,8 @@ class Difference:
     """A place where readers part."""
 
     reason: str
-    """``namespace``, ``mixed-namespaces``, ``repeated-element``, ``repeated-id`` or ``link``."""
+    """``namespace``, ``mixed-namespaces``, ``attribute``, ``mixed-text``, ``misplaced``, ``repeated-element``,
+    ``repeated-id`` or ``link``."""
     entry: str
     """The part in which it stands."""
     detail: str
@@ -77,6 +110,9 @@ class Difference:
 _TEXTS = {
     "namespace": ("部分元素属于其他命名空间,不同阅读器显示不同", "Elements of OFD stand in a foreign namespace"),
     "mixed-namespaces": ("同一文件混用了两个命名空间,不同阅读器显示不同", "A part mixes two namespaces of OFD"),
+    "attribute": ("属性带有命名空间前缀,不同阅读器显示不同", "An attribute of OFD stands in a namespace"),
+    "mixed-text": ("文本中夹有标记,不同阅读器读出不同的文本", "There is markup inside a text"),
+    "misplaced": ("元素不在规定的位置,不同阅读器显示不同", "An element stands where it does not belong"),
     "repeated-element": (
         "只能出现一次的元素重复出现,不同阅读器取不同的一个",
         "An element stands twice that may stand once",
@@ -102,6 +138,7 @@ def differences_in(root: Element, name: str, kind: Kind, *, known: Known | None 
     if kind not in _LOOKED_AT:
         return
     yield from _in_other_namespaces(root, name)
+    yield from _odd_elements(root, name, kind)
     once = _ONCE.get(kind)
     if once is not None:
         for child, count in Counter([etree.QName(node).localname for node in root.iterchildren("*")]).items():
@@ -128,6 +165,19 @@ def _in_other_namespaces(root: Element, name: str) -> Iterator[Difference]:
             yield Difference(reason="mixed-namespaces", entry=name, detail=f"{element.localname} {namespace or '-'}")
         elif element.localname in _DRAWN:
             yield Difference(reason="namespace", entry=name, detail=f"{element.localname} {namespace}")
+
+
+def _odd_elements(root: Element, name: str, kind: Kind) -> Iterator[Difference]:
+    """Elements of the standard in a form or place in which some readers see something else in them, or not at all."""
+    namespace = etree.QName(root).namespace or ""
+    if namespace not in _OFD_NAMESPACES:
+        return
+    any_odd, finders = _odd_finders(kind, namespace)
+    for reason, find in finders.items() if any_odd(root) else ():
+        found = find(root)
+        for node in found if isinstance(found, list) else ():
+            if isinstance(node, etree._Element):  # noqa: SLF001 - lxml has no public name for it
+                yield Difference(reason=reason, entry=name, detail=etree.QName(node).localname)
 
 
 def _repeated(root: Element, name: str, wanted: Iterable[str], known: Known) -> Iterator[Difference]:
