@@ -71,7 +71,8 @@ def page_scene(
         annotations: whether annotations are drawn.
         for_print: leave out annotations that are not to be printed.
         text_only: leave out figures and pictures, which are then not even read.
-        most_objects: what comes after so many objects is left out, with a warning; composites may multiply them.
+        most_objects: what comes after so many objects is left out, with a warning; composites may multiply them, and
+            deeply nested ones count several times.
 
     Raises:
         NotFoundError: ``ofd.model.no-page``; ``ofd.font.not-installed`` without any font on this machine.
@@ -163,7 +164,8 @@ class _Painter:
             return []
         items: list[Item] = []
         for item in objects:
-            self._objects += 1
+            # An object takes the more work the deeper it is nested: every composite around it looks how far it reaches.
+            self._objects += 1 + place.depth // 2
             if self._objects > self._most_objects:
                 self.warn("The page has too many objects; the rest is left out.")
                 break

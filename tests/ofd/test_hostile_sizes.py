@@ -49,6 +49,22 @@ def test_one_character_of_a_million_glyphs_is_left_out_with_a_warning() -> None:
     assert "The page has too many characters; the rest is left out." in scene.warnings
 
 
+def test_composites_that_multiply_twenty_times_end_sooner_the_deeper_they_are() -> None:
+    figure = '<PathObject ID="5" Boundary="0 0 9 9"><AbbreviatedData>M 0 0 L 1 1</AbbreviatedData></PathObject>'
+    use = '<CompositeObject ID="6" Boundary="0 0 9 9" ResourceID="{}"/>'
+    units = "".join(
+        f'<CompositeGraphicUnit ID="{number}" Width="9" Height="9"><Content>'
+        f"{use.format(number + 1) * 10 if number < 120 else figure}</Content></CompositeGraphicUnit>"
+        for number in range(100, 121)
+    )
+    made = HandMade(
+        pages=(use.format(100),), public=f"<CompositeGraphicUnits>{units}</CompositeGraphicUnits>"
+    ).to_bytes()
+    scene = page_scene(Document.open(made), 0, fonts=installed_fonts(), most_objects=10_000)
+    assert 0 < len(scene.items) < 1000
+    assert "The page has too many objects; the rest is left out." in scene.warnings
+
+
 def test_pages_of_a_kilometre_are_refused_as_pictures() -> None:
     scene = scenes.scene(scenes.rectangle((0, 0, 9, 9), scenes.BLACK), size=(1e6, 1e6))
     with pytest.raises(RejectedError) as caught:
