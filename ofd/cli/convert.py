@@ -1,4 +1,4 @@
-"""``xinyin ofd convert``: OFD to PDF, PDF and pictures to OFD."""
+"""``xinyin ofd convert``: OFD to PDF or HTML, PDF and pictures to OFD."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -13,6 +13,7 @@ from ofd.cli.output import replacing
 from ofd.cli.render import chosen_pages
 from ofd.cli.terminal import refusals, shown_progress, usage_error
 from ofd.convert.images_to_ofd import write_images_as_ofd
+from ofd.convert.ofd_to_html import ofd_to_html
 from ofd.convert.ofd_to_pdf import ofd_to_pdf
 from ofd.convert.pdf_to_ofd import write_pdf_as_ofd
 from ofd.draw.images import PictureKind, picture_kind
@@ -24,6 +25,8 @@ __all__ = ["add_to"]
 _START = 65536
 """Octets in which a file shows what it is."""
 _PDF_START = 1024
+_HTML = {".html", ".htm"}
+"""Names of a target that is not to be a PDF."""
 
 _Files = Annotated[
     list[Path], typer.Argument(metavar="FILE…", help="一个 OFD 或 PDF,或若干图片 / one OFD or PDF, or pictures")
@@ -56,7 +59,7 @@ def add_to(app: typer.Typer, clock: Callable[[], datetime]) -> None:
         attachments: _Attachments = True,
         password: _Password = False,
     ) -> None:
-        """OFD 转 PDF,PDF 或图片转 OFD / OFD to PDF, PDF or pictures to OFD. Signatures do not come along."""
+        """OFD 转 PDF 或 HTML,PDF 或图片转 OFD / OFD to PDF or HTML, PDF or pictures to OFD, without signatures."""
         file = files[0]
         with refusals(file):
             kinds = {_kind(path) for path in files}
@@ -73,9 +76,13 @@ def add_to(app: typer.Typer, clock: Callable[[], datetime]) -> None:
                 case _Kind.OFD:
                     with Document.open(file) as document, replacing(target) as written:
                         wanted = chosen_pages(pages, len(document.page_links))
-                        warnings = ofd_to_pdf(
-                            document, written, pages=wanted, seals=seals, attachments=attachments, progress=progress
-                        ).warnings
+                        if target.suffix.lower() in _HTML:
+                            done = ofd_to_html(document, written, pages=wanted, seals=seals, progress=progress)
+                        else:
+                            done = ofd_to_pdf(
+                                document, written, pages=wanted, seals=seals, attachments=attachments, progress=progress
+                            )
+                        warnings = done.warnings
                 case _Kind.PDF:
                     result = write_pdf_as_ofd(
                         file, target, doc_id=uuid4().hex, created=clock(), password=secret, progress=progress

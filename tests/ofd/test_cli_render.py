@@ -104,6 +104,12 @@ def test_there_and_back_again(file: Path, tmp_path: Path) -> None:
     assert "有限公司" in result.stdout
 
 
+def test_a_document_becomes_html_where_the_name_says_so(file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "licence.HTML"
+    assert run("convert", file, "-o", out, "--pages", "1").exit_code == 0
+    assert out.read_bytes().startswith(b"<!DOCTYPE html>")
+
+
 def test_pictures_become_one_document(tmp_path: Path) -> None:
     for name, form in (("one.png", "PNG"), ("two.jpg", "JPEG")):
         (tmp_path / name).write_bytes(picture(form))
