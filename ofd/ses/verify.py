@@ -1,9 +1,10 @@
 """Verifying a seal itself: maker's signature and certificate, period, time stamp (GB/T 38540-2020 §6.3)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from ofd.ses.structure import Seal
+from ofd.ses.info import Extension
+from ofd.ses.structure import CERT_VALUES, REVOCATION_VALUES, Seal
 from trustcore.crypto import sm2
 from trustcore.crypto.algorithms import SIGNATURES, SignatureAlgorithm
 from trustcore.errors import MalformedError
@@ -13,7 +14,7 @@ from trustcore.x509.certificate import is_signed_by as is_certificate_signature
 from trustcore.x509.chain import KeyPurpose, validate_chain
 from trustcore.x509.tsp import verify_token
 
-__all__ = ["is_signed_by", "seal_facts", "verify_seal"]
+__all__ = ["is_signed_by", "note_unknown_extensions", "seal_facts", "verify_seal"]
 
 _SM2_SM3 = SIGNATURES[SignatureAlgorithm.SM2_SM3].oid
 _MISSPELT_SM2_SM3 = "1.2.156.10197.501"
@@ -35,7 +36,7 @@ def verify_seal(
 ) -> tuple[Step, ...]:
     """Verify a seal as of a moment.
 
-    1. The maker signed the seal: step ``signature``.
+    1. The maker signed the seal: step ``signature``; ``extension`` where a critical extension is not known.
     2. The maker's certificate was good when the seal was made: steps ``maker.…`` of the chain.
     3. The seal was made before, and its period includes, the moment: step ``validity``.
     4. The time stamp that a seal of GM/T 0031-2025 may bear is over the maker's signature, and not older than the seal:
@@ -76,6 +77,7 @@ def verify_seal(
         clause="GB/T 38540-2020 §6.3 b)",
         evidence={**facts, "maker": maker.subject.text},
     )
+    note_unknown_extensions(report, seal.info.extensions, f"{prefix}.extension")
     # (2) the maker's certificate
     chain = validate_chain(
         maker,
@@ -114,6 +116,20 @@ def is_signed_by(certificate: Certificate, algorithm_oid: str, message: bytes, s
     if algorithm_oid == _SM2_SM3 and len(signature) == _RAW_SM2_OCTETS:
         signature = sm2.signature_to_der(signature)
     return is_certificate_signature(certificate, algorithm_oid, message, signature)
+
+
+def note_unknown_extensions(report: ReportBuilder, extensions: Iterable[Extension], code: str) -> None:
+    """Say that it cannot be told what a critical extension demands that is not known (GB/T 38540-2020 §6.2)."""
+    unknown = [item.oid for item in extensions if item.critical and item.oid not in {CERT_VALUES, REVOCATION_VALUES}]
+    if unknown:
+        report.add(
+            Status.INDETERMINATE,
+            code,
+            zh="含有不认识的关键扩展,无法判定",
+            en="There is a critical extension that is not known",
+            clause="GB/T 38540-2020 §6.2",
+            evidence={"extensions": " ".join(unknown)},
+        )
 
 
 def seal_facts(seal: Seal) -> Mapping[str, str]:

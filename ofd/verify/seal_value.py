@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ofd.package.loc import absolute
 from ofd.ses.structure import Seal, SealSignature
-from ofd.ses.verify import is_signed_by, verify_seal
+from ofd.ses.verify import is_signed_by, note_unknown_extensions, verify_seal
 from ofd.verify.case import Case, Evidence, add_error
 from ofd.verify.signing_time import SigningTime, establish_time, note_expiry
 from trustcore.crypto.algorithms import DigestAlgorithm, signature_by_oid
@@ -108,6 +108,7 @@ def _check_value(case: Case, value: SealedValue) -> bool:
         entry=case.description.signed_value,
         signer=value.signer.subject.text,
     )
+    note_unknown_extensions(case.report, tbs.extensions, "ofd.signature.extension")
     return same_hash and right
 
 

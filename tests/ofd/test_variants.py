@@ -193,6 +193,20 @@ def test_an_extension_of_the_tax_authority_is_read(pki: Pki, document: bytes) ->
     valid(pki, sign_anyhow(document, seal_value(pki, seal_der=seal)))
 
 
+def test_a_critical_extension_that_is_not_known_cannot_be_judged(pki: Pki, document: bytes) -> None:
+    """It may say for what the seal must not be used."""
+    limit = Extension(oid="1.2.3", critical=True, value=b"up to 100 yuan")
+    seal = seal_with(pki, Picture(type="PNG", data=sample_png(), width_mm=40, height_mm=30), extensions=(limit,))
+    material = (*validation_material([pki.issuing.certificate.der], pki.crls), limit)
+    for value, code in (
+        (seal_value(pki, seal_der=seal), "ofd.seal.extension"),
+        (seal_value(pki, extensions=material), "ofd.signature.extension"),
+    ):
+        report = verify(sign_anyhow(document, value), pki.policy())
+        assert [step.code for step in report.problems] == [code]
+        assert report.verdict is Verdict.INDETERMINATE
+
+
 @pytest.mark.parametrize(
     "method",
     [
