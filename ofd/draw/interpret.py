@@ -165,7 +165,7 @@ class _Painter:
         items: list[Item] = []
         for item in objects:
             # An object takes the more work the deeper it is nested: every composite around it looks how far it reaches.
-            self._objects += 1 + place.depth // 2
+            self._objects += max(1, place.depth - 1)
             if self._objects > self._most_objects:
                 self.warn("The page has too many objects; the rest is left out.")
                 break

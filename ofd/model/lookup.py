@@ -10,6 +10,8 @@ from ofd.model.resources import Composite, DrawParam, Font, Media, Resources
 __all__ = ["Lookup"]
 
 _Found = TypeVar("_Found")
+_LONGEST_CHAIN = 32
+"""Draw parameters relative to one another; every object goes through them all."""
 
 
 class Lookup:
@@ -40,9 +42,9 @@ class Lookup:
         return _find([item.composites for item in self.chain], identifier)
 
     def draw_params(self, identifier: str | None) -> tuple[DrawParam, ...]:
-        """A draw parameter and those it is relative to, the nearest first; a circle ends where it closes."""
+        """A draw parameter and those it is relative to, the nearest 32 first; a circle ends where it closes."""
         found: list[DrawParam] = []
-        while (item := self.draw_param(identifier)) is not None and item not in found:
+        while len(found) < _LONGEST_CHAIN and (item := self.draw_param(identifier)) is not None and item not in found:
             found.append(item)
             identifier = item.relative
         return tuple(found)

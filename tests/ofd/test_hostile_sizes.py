@@ -65,6 +65,16 @@ def test_composites_that_multiply_twenty_times_end_sooner_the_deeper_they_are() 
     assert "The page has too many objects; the rest is left out." in scene.warnings
 
 
+def test_draw_parameters_relative_to_thousands_of_others_are_followed_for_a_while() -> None:
+    chain = "".join(f'<DrawParam ID="{number}" Relative="{number + 1}"/>' for number in range(10, 5000))
+    attributes = 'ID="5" Boundary="0 0 9 9" DrawParam="10"'
+    figure = f"<PathObject {attributes}><AbbreviatedData>M 0 0 L 1 1</AbbreviatedData></PathObject>"
+    made = HandMade(pages=(figure,), public=f"<DrawParams>{chain}</DrawParams>").to_bytes()
+    opened = Document.open(made)
+    assert len(opened.lookup(opened.page(0)).draw_params("10")) == 32
+    assert len(page_scene(opened, 0, fonts=installed_fonts()).items) == 1
+
+
 def test_pages_of_a_kilometre_are_refused_as_pictures() -> None:
     scene = scenes.scene(scenes.rectangle((0, 0, 9, 9), scenes.BLACK), size=(1e6, 1e6))
     with pytest.raises(RejectedError) as caught:
