@@ -8,8 +8,8 @@ import pytest
 from support.ofd_fuzz import Fault, run
 from support.ofd_fuzz_targets import TARGETS, documents, values
 
-LONG = int(os.environ.get("XINYIN_MARATHON", "400"))
-"""Cases of the long run; twenty thousand take half an hour."""
+LONG = int(os.environ.get("XINYIN_FUZZ_CASES", "250"))
+"""Cases of the long run, of which a processor does about ten a second."""
 
 
 def told(faults: list[Fault]) -> str:
