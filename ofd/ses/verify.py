@@ -20,6 +20,7 @@ _SM2_SM3 = SIGNATURES[SignatureAlgorithm.SM2_SM3].oid
 _MISSPELT_SM2_SM3 = "1.2.156.10197.501"
 """Written by some for 1.2.156.10197.1.501."""
 _RAW_SM2_OCTETS = 64
+_COMPROMISES = frozenset({"key-compromise", "ca-compromise"})
 _TOLERANCE = timedelta(minutes=5)
 """How far the clocks of a seal maker and a time-stamping authority may be apart."""
 
@@ -32,6 +33,7 @@ def verify_seal(
     crls: Sequence[bytes],
     ocsp_responses: Sequence[bytes] = (),
     at: datetime,
+    existed_by: datetime | None = None,
     prefix: str = "ofd.seal",
 ) -> tuple[Step, ...]:
     """Verify a seal as of a moment.
@@ -49,6 +51,7 @@ def verify_seal(
         crls: DER.
         ocsp_responses: DER.
         at: the moment of use.
+        existed_by: when the seal is proven to have been used, if it is.
         prefix: of the step codes.
     """
     report = ReportBuilder("seal")
@@ -106,6 +109,9 @@ def verify_seal(
         report.extend(steps)
         if stamped_at is not None:
             _check_stamp_order(report, seal, stamped_at, prefix)
+            if all(step.status not in {Status.FAILED, Status.INDETERMINATE} for step in steps):
+                existed_by = stamped_at if existed_by is None else min(stamped_at, existed_by)
+    _check_compromise(report, chain.steps, existed_by, prefix)
     return report.steps
 
 
@@ -160,6 +166,25 @@ def _check_period(report: ReportBuilder, seal: Seal, at: datetime, prefix: str) 
             "valid_until": info.valid_until.isoformat(),
         },
     )
+
+
+def _check_compromise(
+    report: ReportBuilder, maker_steps: Sequence[Step], existed_by: datetime | None, prefix: str
+) -> None:
+    """Whoever got hold of the maker's key makes seals that say they are older: they count when that is proven."""
+    for step in maker_steps:
+        since = step.evidence.get("revoked_at")
+        if step.status is not Status.WARNING or since is None or step.evidence.get("reason") not in _COMPROMISES:
+            continue
+        if existed_by is None or existed_by >= datetime.fromisoformat(since):
+            report.add(
+                Status.INDETERMINATE,
+                f"{prefix}.maker.compromised",
+                zh="制章者的密钥已经泄露,没有证据表明印章在此之前已存在",
+                en="The key of the seal's maker was compromised, and nothing proves that the seal is older",
+                clause="RFC 5280 §5.3.1; ETSI EN 319 102-1 §5.5.4",
+                evidence={"revoked_at": since, "subject": step.evidence.get("subject", "")},
+            )
 
 
 def _check_stamp_order(report: ReportBuilder, seal: Seal, stamped_at: datetime, prefix: str) -> None:

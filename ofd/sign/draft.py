@@ -194,6 +194,7 @@ def restore_draft(
     same = (
         description.signed_value == place.folder + _VALUE_FILE
         and added.get(place.list_name) == with_signature(place.list_root, listed, last_number=last_number)
+        and (place.ofd_root is None or added.get(ROOT) == linked_root(place.ofd_root, place.list_name))
         and expected.keys() == set(prepared.names) - result.unprotected
         and all(prepared.digest(name, digest) == value for name, value in expected.items())
     )

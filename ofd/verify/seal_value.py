@@ -194,6 +194,7 @@ def _check_seal(case: Case, value: SealedValue, time: SigningTime) -> None:
             crls=value.evidence.crls,
             ocsp_responses=value.evidence.ocsp_responses,
             at=time.at,
+            existed_by=time.at if time.proven else case.exists_since,
         )
     )
     _check_lapsed(case, seal, time)

@@ -18,9 +18,10 @@ from ofd.model.document import Document
 from ofd.package.reader import Package, write_package
 from ofd.ses.structure import Seal
 from ofd.sign.parts import SignatureDescription
-from ofd.sign.seal import Protection
+from ofd.sign.seal import PreparedSeal, Protection
 from ofd.verify.document import verify
 from ofd.verify.policy import RevokedSeal, VerificationPolicy
+from trustcore.errors import ConflictError
 from trustcore.report import Report, Verdict
 from trustcore.x509.crl import RevokedEntry
 
@@ -32,6 +33,7 @@ from support.ofd_samples import (
     make_crl,
     make_keys,
     make_seal,
+    prepare_seal,
     sample_document,
     sample_pki,
     sample_png,
@@ -345,6 +347,17 @@ def test_an_attack_is_refused_with_its_code(pki: Pki, name: str) -> None:
 def test_a_borrowed_seal_is_not_drawn() -> None:
     with Document.open(write_package(borrowed_seal())) as document:
         assert Seals(document, fonts=FontLibrary()).on_page(0) == ()
+
+
+def test_a_prepared_seal_is_not_completed_on_a_document_of_another_title(pki: Pki, document: bytes) -> None:
+    """OFD.xml is written anew by the first seal, and has to come from the very document all the same."""
+    root = unpack(document)["OFD.xml"]
+    other = Package(document).with_files({"OFD.xml": root.replace("营业执照".encode(), b"Other", 1)})
+    stored = prepare_seal(pki, document).to_json()
+    assert PreparedSeal.from_json(stored, document).to_json() == stored
+    with pytest.raises(ConflictError) as caught:
+        PreparedSeal.from_json(stored, other)
+    assert caught.value.code == "ofd.sign.other-document"
 
 
 def test_what_the_attacks_start_from_is_valid(pki: Pki, sealed: bytes, document: bytes) -> None:

@@ -16,7 +16,7 @@ from trustcore.crypto.algorithms import SIGNATURES, KeyAlgorithm
 from trustcore.crypto.digests import sha256
 from trustcore.report import Report, Status, Verdict
 from trustcore.x509.build import signed
-from trustcore.x509.crl import CrlTemplate, RevokedEntry, crl_tbs
+from trustcore.x509.crl import CrlTemplate, RevocationReason, RevokedEntry, crl_tbs
 from trustcore.x509.ocsp import CertificateStatus
 
 from support.ofd_samples import (
@@ -220,6 +220,25 @@ def test_a_maker_that_was_revoked_since_is_told_and_one_revoked_before_is_refuse
 
 
 # OCSP.
+
+
+def test_a_seal_of_a_maker_whose_key_was_compromised_has_to_be_proven_older(pki: Pki, document: bytes) -> None:
+    """The thief of the key writes an earlier date into a seal, and lists whom he likes."""
+    entry = RevokedEntry(serial_number=3, at=SIGNED_AT + DAY, reason=RevocationReason.KEY_COMPROMISE)
+    policy = pki.policy(crls=(make_crl(pki.issuing, entry, at=SIGNED_AT + 2 * DAY),))
+    for moment, expected in ((SIGNED_AT, set()), (SIGNED_AT + 2 * DAY, {"ofd.seal.maker.compromised"})):
+        data = seal_by_force(pki, document, timestamp=lambda value, at=moment: make_token(pki, value, at=at))
+        assert {step.code for step in verify(data, policy).problems} == expected
+    assert {step.code for step in verify(seal_by_force(pki, document), policy).problems} == {
+        "ofd.seal.maker.compromised"
+    }
+
+
+def test_a_time_stamp_under_an_authority_that_was_compromised_proves_nothing(pki: Pki, document: bytes) -> None:
+    entry = RevokedEntry(serial_number=2, at=SIGNED_AT + DAY, reason=RevocationReason.CA_COMPROMISE)
+    policy = pki.policy(crls=(make_crl(pki.root, entry, at=SIGNED_AT + 2 * DAY),))
+    data = seal_by_force(pki, document, timestamp=lambda value: make_token(pki, value, at=SIGNED_AT))
+    assert "ofd.timestamp.signer.revocation" in codes(verify(data, policy))
 
 
 def test_ocsp_responses_are_evidence_where_there_are_no_lists(pki: Pki, document: bytes) -> None:

@@ -349,8 +349,9 @@ def _check_revocation(report: ReportBuilder, path: tuple[Certificate, ...], ques
         found = find_revocation(
             certificate, issuer, at=question.at, crls=question.crls, ocsp_responses=question.ocsp_responses
         )
-        first_of_time_stamp = level == 0 and question.purpose is KeyPurpose.TIME_STAMPING
-        if first_of_time_stamp and found.finding is Finding.REVOKED_LATER and found.reason not in _HARMLESS_REASONS:
+        # Of an authority above, only what is said to be a compromise.
+        ends_all = found.reason in _COMPROMISES or (level == 0 and found.reason not in _HARMLESS_REASONS)
+        if question.purpose is KeyPurpose.TIME_STAMPING and found.finding is Finding.REVOKED_LATER and ends_all:
             # RFC 3161 §4.1: after a compromise no token of that key can be trusted, whenever it says it was made.
             found = replace(found, finding=Finding.REVOKED)
         status, zh, en = _REVOCATION_SENTENCES[found.finding]
@@ -364,6 +365,7 @@ def _check_revocation(report: ReportBuilder, path: tuple[Certificate, ...], ques
         )
 
 
+_COMPROMISES = {RevocationReason.KEY_COMPROMISE, RevocationReason.CA_COMPROMISE}
 _HARMLESS_REASONS = {
     RevocationReason.UNSPECIFIED,
     RevocationReason.AFFILIATION_CHANGED,
