@@ -120,6 +120,15 @@ def judge_claim(
         clause=_CLAUSE,
         evidence=times | ({"claimed": claim.claimed.isoformat()} if claim.claimed else {}),
     )
+    if judged_at < policy.at and at > judged_at + _TOLERANCE:
+        report.add(
+            Status.FAILED,
+            "ofd.archive.order",
+            zh="签章时间晚于存档时间",
+            en="The time of signing is later than that of the archive, in which the signature was already",
+            clause=_CLAUSE,
+            evidence={"signed_at": at.isoformat(), "archived_at": judged_at.isoformat()},
+        )
     if proven is not None:
         if claim.claimed is not None:
             _check_order(claim.claimed, proven, report)

@@ -203,6 +203,11 @@ def test_an_archive_time_stamp_made_too_late_proves_nothing(lasting: Pki, docume
     assert codes(report, Status.INDETERMINATE) == {"ofd.time.unproven"}
 
 
+def test_what_was_archived_was_not_signed_later(lasting: Pki, document: bytes) -> None:
+    report = verify(archived(lasting, document, at=SIGNED_AT - DAY), policy_of(lasting, VERIFIED_AT))
+    assert "ofd.archive.order" in codes(report)
+
+
 def test_an_archive_time_stamp_of_another_document_is_refused(lasting: Pki, document: bytes) -> None:
     first = sign_anyhow(document, seal_value(lasting), closed=False)
     other = archive_value(lasting.tsa, at=LATE, over=lambda _: b"other")
