@@ -187,6 +187,11 @@ class Document:
         found.extend(self._warnings)
         return tuple(found)
 
+    @cached_property
+    def bookmarks_by_name(self) -> dict[str, Bookmark]:
+        """The first bookmark of each name."""
+        return {item.name: item for item in reversed(self.bookmarks)}
+
     def page(self, index: int) -> Page:
         """A page by index, from 0; empty, with a warning, when its file is missing or cannot be read.
 

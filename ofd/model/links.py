@@ -37,8 +37,8 @@ def link_target(document: Document, actions: Iterable[Action]) -> Destination | 
     for action in actions:
         match action.act:
             case GotoAction(destination=place, bookmark=name):
-                marked = (item.destination for item in document.bookmarks if item.name == name)
-                found = place or next(marked, None)
+                marked = document.bookmarks_by_name.get(name) if name else None
+                found = place or (None if marked is None else marked.destination)
                 if found is not None and document.page_index(found.page) is not None:
                     return found
             case UriAction(uri=uri, base=base):

@@ -11,7 +11,9 @@ from ofd.fonts.faces import find_fonts
 from ofd.fonts.library import installed_fonts
 from ofd.geometry import Box
 from ofd.lint.run import lint
+from ofd.model.actions import Action, Destination, GotoAction
 from ofd.model.document import Document
+from ofd.model.links import link_target
 from trustcore.errors import RejectedError, TrustError
 
 from support import scenes
@@ -73,6 +75,17 @@ def test_draw_parameters_relative_to_thousands_of_others_are_followed_for_a_whil
     opened = Document.open(made)
     assert len(opened.lookup(opened.page(0)).draw_params("10")) == 32
     assert len(page_scene(opened, 0, fonts=installed_fonts()).items) == 1
+
+
+def test_of_several_bookmarks_of_a_name_the_first_counts() -> None:
+    marks = "".join(
+        f'<Bookmark Name="{name}"><Dest Type="XYZ" PageID="1000" Top="{top}"/></Bookmark>'
+        for name, top in (("a", 1), ("b", 2), ("a", 3))
+    )
+    opened = Document.open(HandMade(document=f"<Bookmarks>{marks}</Bookmarks>").to_bytes())
+    target = link_target(opened, [Action(event="CLICK", act=GotoAction(bookmark="a"))])
+    assert isinstance(target, Destination)
+    assert target.top == 1
 
 
 def test_pages_of_a_kilometre_are_refused_as_pictures() -> None:
