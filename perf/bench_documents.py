@@ -2,10 +2,12 @@
 
 import asyncio
 import subprocess
+import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from io import BytesIO
 from itertools import cycle, islice
 from pathlib import Path
@@ -15,7 +17,7 @@ from bench_licences import simple_signer
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from document_samples import Desk, PdfDesk, ofd_of, pdf_of
-from harness import Contender, Result, measure
+from harness import Contender, Memory, Result, measure, peak_of
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign import PdfSignatureMetadata, PdfSigner, fields
@@ -29,6 +31,7 @@ from trustcore.report import Report, Verdict
 
 from support.ofd_samples import sample_pki, sample_png
 
+HERE = Path(__file__).resolve().parent
 PAGES = (1, 10, 1000)
 _FEW = 8
 """Different documents of a kind, used in turn, so that nothing read once is taken for read."""
@@ -54,8 +57,36 @@ def measure_all(*, short: bool) -> Result:
         for count in pages:
             contenders += [*_ofd_rows(folder, ofdrw, count, own), *_pdf_rows(count)]
         if short:
-            return measure("documents", contenders, rounds=3, turn_seconds=0.3)
-        return measure("documents", contenders, rounds=7, turn_seconds=1.0)
+            result = measure("documents", contenders, rounds=3, turn_seconds=0.3)
+        else:
+            result = measure("documents", contenders, rounds=7, turn_seconds=1.0)
+        return replace(result, memory=tuple(_memory(folder, pages)))
+
+
+def _memory(folder: Path, pages: Sequence[int]) -> Iterator[Memory]:
+    """What each of them needs for one document, in a process of its own."""
+    nothing = peak_of([sys.executable, str(HERE / "document_once.py"), "nothing", str(folder)])
+    loop = [*ofdrw_peer.PROJECT.command("OfdLoop"), str(folder / "seal.png")]
+    idle = peak_of(loop, told=f"verify {folder} 0\n")
+    desk = PdfDesk.founded()
+    for count in pages:
+        pdf, sealed_pdf = folder / f"{count}.pdf", folder / f"{count}-sealed.pdf"
+        pdf.write_bytes(pdf_of(count))
+        sealed_pdf.write_bytes(desk.seal(pdf.read_bytes()))
+        files = {
+            "ofd-seal": folder / f"{count}.ofd",
+            "ofd-verify": folder / f"{count}-sealed.ofd",
+            "pdf-seal": pdf,
+            "pdf-verify": sealed_pdf,
+            "pyhanko-seal": pdf,
+            "pyhanko-verify": pdf,
+        }
+        for act, file in files.items():
+            peak = peak_of([sys.executable, str(HERE / "document_once.py"), act, str(file)])
+            yield Memory(name=f"{act}-{count}", peak_mb=round(peak, 1), above_nothing_mb=round(peak - nothing, 1))
+        for act in ("seal", "verify"):
+            peak = peak_of(loop, told=f"{act} {files[f'ofd-{act}']} 1\n")
+            yield Memory(name=f"ofdrw-{act}-{count}", peak_mb=round(peak, 1), above_nothing_mb=round(peak - idle, 1))
 
 
 def _floors(own: _Engine) -> Iterator[Contender]:
@@ -125,7 +156,7 @@ def _pdf_rows(pages: int) -> Iterator[Contender]:
 
     yield Contender(name=f"pdf-seal-{pages}", run=_turns(cycle(documents), desk.seal), floor=RSA_SIGN, peer=peer_seal)
     yield Contender(name=f"pdf-verify-{pages}", run=_turns(cycle(sealed), checked), floor=RSA_VERIFY, peer=peer_verify)
-    sign, validate = _pyhanko()
+    sign, validate = pyhanko_peer()
     yield Contender(name=peer_seal, run=_turns(cycle(documents), sign))
     yield Contender(name=peer_verify, run=_turns(cycle((sign(documents[0]),)), validate))
 
@@ -182,7 +213,7 @@ def _ofdrw(folder: Path) -> Iterator[_Ofdrw]:
         process.stdin.close()
 
 
-def _pyhanko() -> tuple[Callable[[bytes], bytes], Callable[[bytes], None]]:
+def pyhanko_peer() -> tuple[Callable[[bytes], bytes], Callable[[bytes], None]]:
     """A PAdES B-B signature and its validation by pyHanko; its certificate is its own root."""
     signer = simple_signer("pyHanko")
     metadata = PdfSignatureMetadata(field_name="Seal", subfilter=fields.SigSeedSubFilter.PADES, md_algorithm="sha256")

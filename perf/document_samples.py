@@ -21,8 +21,10 @@ from trustcore.x509.names import DistinguishedName
 from trustcore.x509.requests import build_request
 
 from support import ofd_samples
-from support.ofd_samples import Holder, Pki
+from support.ofd_samples import Holder, Pki, sample_pki
 from support.seal_suite import NOW, Clock, SmallCa
+
+__all__ = ["AT", "Desk", "PdfDesk", "ofd_of", "pdf_of", "sample_pki"]
 
 AT = datetime(2030, 1, 15, 9, 30, tzinfo=UTC)
 _LINES = 40

@@ -9,6 +9,7 @@ import gc
 import json
 import platform
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -73,6 +74,17 @@ class Spread:
     process_cpu_ms: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What a process of its own needed at most to do one thing once."""
+
+    name: str
+    peak_mb: float
+    """Resident, 10⁶ octets."""
+    above_nothing_mb: float
+    """Above a process that only starts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """All rows of one benchmark."""
@@ -80,6 +92,7 @@ class Result:
     bench: str
     rows: tuple[Row, ...]
     spreads: tuple[Spread, ...]
+    memory: tuple[Memory, ...] = ()
 
 
 def measure(bench: str, contenders: Sequence[Contender], *, rounds: int, turn_seconds: float) -> Result:
@@ -180,6 +193,7 @@ def save(result: Result, folder: Path) -> Path:
     document = {
         "rows": [{name: getattr(row, name) for name in Row.__slots__} for row in result.rows],
         "spread": [{name: getattr(spread, name) for name in Spread.__slots__} for spread in result.spreads],
+        "memory": [{name: getattr(memory, name) for name in Memory.__slots__} for memory in result.memory],
         "machine": machine(),
     }
     path.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
@@ -203,3 +217,34 @@ def show(result: Result, console: Console) -> None:
             f"{row.times_peer:g}" if row.times_peer is not None else "",
         )
     console.print(table)
+    if not result.memory:
+        return
+    table = Table(title=f"{result.bench}: memory of one process that does it once")
+    for heading in ("what", "peak MB", "above a process that only starts, MB"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    for memory in result.memory:
+        table.add_row(memory.name, f"{memory.peak_mb:.0f}", f"{memory.above_nothing_mb:.0f}")
+    console.print(table)
+
+
+def peak_of(command: Sequence[str], *, told: str = "\n") -> float:
+    """The most memory that a program had resident, 10⁶ octets.
+
+    Args:
+        command: the program and its arguments; it answers what it is told with a line ``done``, and then waits.
+        told: a line for its standard input.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    with subprocess.Popen(list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(told)
+        process.stdin.flush()
+        if process.stdout.readline() != "done\n":
+            raise SystemExit(f"{' '.join(command)} did not do what it was told")
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+        process.stdin.close()
+    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(kilobytes) * 1024 / 1e6
