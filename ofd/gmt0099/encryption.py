@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from ofd import xmlio
 from ofd.gmt0099.keys import KEY_BYTES, Opener, Recipient, decrypted, encrypted
 from ofd.gmt0099.parts import (
     CASE_PASSWORD,
@@ -238,13 +239,24 @@ def _unwrap(seed: Seed, openers: Sequence[Opener]) -> tuple[bytes, bytes]:
     )
 
 
+def _is_xml(data: bytes) -> bool:
+    """Whether it is in clear; what is encrypted begins with ``<`` too, once in 256 times."""
+    if data.lstrip()[:1] != b"<":
+        return False
+    try:
+        xmlio.parse(data, part="")
+    except MalformedError as error:
+        return error.code != "ofd.xml.malformed"
+    return True
+
+
 def _entries(package: Package, info: EncryptInfo, key: bytes, iv: bytes) -> tuple[MappedEntry, ...]:
     """The list of what is encrypted; some writers leave it in clear."""
     if package.size(info.entries_map) > _LONGEST_MAP:
         raise MalformedError("The list of encrypted files is too long.", code="ofd.encryption.map")
     data = package.read(info.entries_map)
     try:
-        plain = data if data.lstrip()[:1] == b"<" else b"".join(decrypted([data], key, iv))
+        plain = data if _is_xml(data) else b"".join(decrypted([data], key, iv))
         entries = read_entries_map(plain, name=info.entries_map)
     except MalformedError as error:
         if error.code.startswith(("ofd.loc.", "ofd.structure.")):

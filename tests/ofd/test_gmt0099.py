@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -110,6 +111,14 @@ def test_passwords_are_taken_only_when_asked_for() -> None:
     data = encrypt(sample_document(), recipients=[person], at=CREATED, allow_passwords=True)
     assert unpack(decrypt(data, PasswordOpener(password="12345678"))) == unpack(sample_document())
     assert "12345678" not in repr(person)
+
+
+def test_ciphertext_that_begins_like_xml_is_decrypted_too() -> None:
+    person = PasswordRecipient(name="张三", password="12345678")
+    octets = Random(327).randbytes  # gives a list of files that begins with "<" when it is encrypted
+    data = encrypt(sample_document(), recipients=[person], at=CREATED, allow_passwords=True, random=octets)
+    assert Package(data).read("entriesmap.dat").startswith(b"<")
+    assert unpack(decrypt(data, PasswordOpener(password="12345678"))) == unpack(sample_document())
 
 
 @pytest.mark.parametrize("password", ["", "1234567", "１２３４５６７８"])
