@@ -115,7 +115,7 @@ def test_passwords_are_taken_only_when_asked_for() -> None:
 
 def test_ciphertext_that_begins_like_xml_is_decrypted_too() -> None:
     person = PasswordRecipient(name="张三", password="12345678")
-    octets = Random(327).randbytes  # gives a list of files that begins with "<" when it is encrypted
+    octets = Random(327).randbytes  # noqa: S311 - gives an encrypted list of files that begins with "<"
     data = encrypt(sample_document(), recipients=[person], at=CREATED, allow_passwords=True, random=octets)
     assert Package(data).read("entriesmap.dat").startswith(b"<")
     assert unpack(decrypt(data, PasswordOpener(password="12345678"))) == unpack(sample_document())
