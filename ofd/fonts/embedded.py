@@ -51,7 +51,7 @@ def open_embedded(data: bytes) -> FontFace:
 
 def _without_woff(data: bytes) -> bytes:
     try:
-        font = TTFont(io.BytesIO(data), lazy=True)
+        font = TTFont(io.BytesIO(data), lazy=True, recalcTimestamp=False)
         font.flavor = None
         written = io.BytesIO()
         font.save(written)
@@ -81,6 +81,7 @@ def _around_cff(data: bytes) -> bytes:
         builder.setupNameTable({"familyName": fonts.fontNames[0], "styleName": "Regular", "psName": fonts.fontNames[0]})
         builder.setupOS2()
         builder.setupPost()
+        builder.updateHead(created=0, modified=0)
         written = io.BytesIO()
         builder.font.save(written)
     except Exception as error:  # the parser raises whatever a damaged file leads it into
@@ -131,6 +132,7 @@ def _built(program: Type1Program, order: Sequence[str]) -> bytes:
     builder.setupNameTable({"familyName": "Embedded", "styleName": "Regular", "psName": "Embedded"})
     builder.setupOS2()
     builder.setupPost()
+    builder.updateHead(created=0, modified=0)
     written = io.BytesIO()
     builder.font.save(written)
     return written.getvalue()

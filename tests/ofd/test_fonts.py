@@ -246,6 +246,11 @@ def test_type_1_fonts_have_their_outlines_advances_and_characters() -> None:
     assert open_embedded(bare).data == face.data
 
 
+def test_what_is_built_around_outlines_does_not_tell_the_time() -> None:
+    head = TTFont(io.BytesIO(open_embedded(type1("_er_____.pfb")).data))["head"]
+    assert (head.created, head.modified) == (0, 0)
+
+
 def segments(pfb: bytes) -> list[int]:
     """Where the segments of a PFB file begin."""
     found, at = [], 0
