@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from ofd.package.loc import absolute
-from ofd.ses.structure import Seal, SealSignature
-from ofd.ses.verify import is_signed_by, note_unknown_extensions, verify_seal
+from ofd.ses.structure import SealSignature
+from ofd.ses.verify import is_signed_by, note_unknown_extensions
 from ofd.verify.case import Case, Evidence, add_error
+from ofd.verify.seal_use import judge_seal_use
 from ofd.verify.signing_time import SigningTime, establish_time, note_expiry
 from trustcore.crypto.algorithms import DigestAlgorithm, signature_by_oid
 from trustcore.crypto.digests import digest
@@ -187,18 +188,16 @@ def _check_seal(case: Case, value: SealedValue, time: SigningTime) -> None:
     """Steps (12) and (13)."""
     seal = value.signature.to_be_signed.seal
     case.report.extend(
-        verify_seal(
+        judge_seal_use(
             seal,
-            roots=case.policy.roots,
+            time,
+            policy=case.policy,
             intermediates=value.evidence.intermediates,
             crls=value.evidence.crls,
             ocsp_responses=value.evidence.ocsp_responses,
-            at=time.at,
-            existed_by=time.at if time.proven else case.exists_since,
+            exists_since=case.exists_since,
         )
     )
-    _check_lapsed(case, seal, time)
-    _check_withdrawn(case, seal, time)
     if case.description.seal is None:
         return
     try:
@@ -214,54 +213,4 @@ def _check_seal(case: Case, value: SealedValue, time: SigningTime) -> None:
         else ("Seal.esl 与签章所用印章不一致", "Seal.esl is not the seal that signed"),
         "GB/T 33190-2016 §18.2.3",
         entry=case.description.seal,
-    )
-
-
-def _check_lapsed(case: Case, seal: Seal, time: SigningTime) -> None:
-    """Whoever holds a seal that has ended can claim any time before, as with a certificate."""
-    until = seal.info.valid_until
-    if not time.proven and time.at <= until < case.judged_at:
-        case.note(
-            Status.INDETERMINATE,
-            "ofd.time.unproven",
-            (
-                "印章现已过期,而签章时间没有时间戳证明",
-                "The seal has ended, and no time stamp proves that it was used before",
-            ),
-            "ETSI EN 319 102-1 §5.5.4",
-            valid_until=until.isoformat(),
-            judged_at=case.judged_at.isoformat(),
-        )
-
-
-def _check_withdrawn(case: Case, seal: Seal, time: SigningTime) -> None:
-    """A seal that its maker withdrew must not be used from then on; only where the policy knows of such seals."""
-    known = [
-        item
-        for item in case.policy.revoked_seals
-        if item.seal_code == seal.info.seal_code and item.maker_certificate_der in {None, seal.certificate_der}
-    ]
-    if not known:
-        return
-    since = min(item.at for item in known)
-    if since <= time.at:
-        status = Status.FAILED
-        texts = ("签章时印章已被撤销", "The seal had been withdrawn when it was used")
-    elif not time.proven and since <= case.judged_at:
-        status = Status.INDETERMINATE
-        texts = (
-            "印章已被撤销,而没有时间戳证明签章在此之前",
-            "The seal was withdrawn, and no time stamp proves that it was used before",
-        )
-    else:
-        status = Status.WARNING
-        texts = ("印章在签章之后被撤销", "The seal was withdrawn after it was used")
-    case.note(
-        status,
-        "ofd.seal.revocation",
-        texts,
-        "GM/T 0031-2014 §6.3",
-        seal_code=seal.info.seal_code,
-        revoked_at=since.isoformat(),
-        at=time.at.isoformat(),
     )

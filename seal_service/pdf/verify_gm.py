@@ -6,13 +6,14 @@
 (d) the certificates and CRLs carried are intact;
 (e) the time: proven by the time stamp, else claimed, and never in the future;
 (f) the signer's certificate was good at that time;
-(g) the seal is its maker's, and was in its period.
+(g) the seal is its maker's, was in its period, and is believed as on an OFD (:mod:`ofd.verify.seal_use`).
 """
 
 from collections.abc import Iterable
 
 from ofd.ses.structure import SealSignature
-from ofd.ses.verify import is_signed_by, verify_seal
+from ofd.ses.verify import is_signed_by, note_unknown_extensions
+from ofd.verify.seal_use import judge_seal_use
 from ofd.verify.signing_time import establish_time
 from seal_service.pdf.finding import SignatureCase, check_material, rfc3339
 from seal_service.pdf.gm_seal import property_info
@@ -40,21 +41,26 @@ def verify_gm(case: SignatureCase) -> None:
     check_material(case, carried, tbs.embedded_crls)  # (d)
     issuers = (*case.policy.intermediates, *carried)
     crls = (*case.policy.crls, *tbs.embedded_crls)
-    time, steps = establish_time(signature, signer, policy=case.policy, intermediates=issuers, crls=crls)  # (e)
+    answers = (*case.policy.ocsp_responses, *tbs.embedded_ocsp_responses)
+    time, steps = establish_time(  # (e)
+        signature, signer, policy=case.policy, intermediates=issuers, crls=crls, ocsp_responses=answers
+    )
     case.report.extend(_of_pdf(steps))
     chain = validate_chain(  # (f)
         signer,
         intermediates=issuers,
         roots=case.policy.roots,
         crls=crls,
+        ocsp_responses=answers,
         at=time.at,
         purpose=KeyPurpose.SEAL_SIGNING,
         prefix="pdf.signer",
     )
     case.report.extend(chain.steps)
-    case.report.extend(  # (g)
-        verify_seal(tbs.seal, roots=case.policy.roots, intermediates=issuers, crls=crls, at=time.at, prefix="pdf.seal")
+    use = judge_seal_use(  # (g)
+        tbs.seal, time, policy=case.policy, intermediates=issuers, crls=crls, ocsp_responses=answers
     )
+    case.report.extend(_of_pdf(use))
     case.facts.update(
         signer=signer.common_name or signer.subject.text,
         seal_name=info.name,
@@ -97,6 +103,7 @@ def _check_value(case: SignatureCase, signature: SealSignature, signer: Certific
         "GB/T 38540-2020 §7.3 b)",
         signer=signer.subject.text,
     )
+    note_unknown_extensions(case.report, tbs.extensions, "pdf.signature.extension")
     listed = tbs.seal.info.lists(signer.der)
     case.check(
         listed,
