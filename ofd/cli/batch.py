@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ofd.cli.placing import Placing, stamps_for
-from ofd.cli.signing import Ending, algorithm_of, carried_data, read_certificates, read_seal, read_time
+from ofd.cli.placing import Placing
+from ofd.cli.sealing import read_sealing
+from ofd.cli.signing import load_key, read_time
 from ofd.cli.signing_options import (
     AnchorOption,
     AtPlace,
@@ -31,9 +32,7 @@ from ofd.cli.signing_options import (
 )
 from ofd.cli.terminal import refusals, shown_progress, usage_error
 from ofd.cli.tsa import stamp
-from ofd.package.reader import Package
 from ofd.sign.batch import Outcome, Task, seal_many
-from ofd.sign.seal import PreparedSeal, Protection, prepare
 from trustcore.console import printable
 from trustcore.errors import TrustError
 
@@ -81,40 +80,24 @@ def add_to(app: typer.Typer, clock: Callable[[], datetime]) -> None:
             at=at, anchor=anchor, margin_mm=margin, keyword=keyword, riding=riding, group=group, facing=facing,
             pages=pages, size=size,
         )  # fmt: skip
-        if not placing.is_given:
-            raise usage_error("请说明盖章位置 / say where: --at, --anchor, --keyword, --riding or --facing")
         tasks = _tasks(files, out)
-        with refusals(seal):
-            issued = read_seal(seal)
-        with refusals(certificate):
-            own, *others = read_certificates(certificate)
-            algorithm, carried = algorithm_of(own), carried_data(others, chain, crl, ocsp)
-        with refusals(key):
-            ending = Ending(out=out, key=key, password_file=password_file, prepare=None, tsa=tsa)
-            signer = ending.signer()
-        assert signer is not None
-        picture = issued.info.picture
-
-        def prepared(package: Package, file: Path) -> PreparedSeal:
-            return prepare(
-                package,
-                seal_der=issued.der,
-                stamps=stamps_for(placing, package, file, picture_mm=(picture.width_mm, picture.height_mm)),
-                at=read_time(moment, clock),
-                certificates=carried.certificates,
-                crls=carried.crls,
-                ocsp_responses=carried.ocsp_responses,
-                signature_algorithm=algorithm,
-                protection=Protection.CONTINUE if keep_open else Protection.WHOLE,
-                certificate_der=own.der,
-            )
-
+        sealing = read_sealing(
+            seal=seal, certificate=certificate, placing=placing, chain=chain, crl=crl, ocsp=ocsp,
+            at=read_time(moment, clock), keep_open=keep_open,
+        )  # fmt: skip
+        signer = load_key(key, password_file)
         stamper = None if tsa is None else lambda signature: stamp(tsa, signature)
         with refusals(out):
             out.mkdir(parents=True, exist_ok=True)
             with shown_progress("盖章 / sealing") as progress:
                 failed = 0
-                outcomes = seal_many(tasks, prepare=prepared, signer=signer, certificate_der=own.der, stamp=stamper)
+                outcomes = seal_many(
+                    tasks,
+                    prepare=sealing.prepared,
+                    signer=signer,
+                    certificate_der=sealing.signer.der,
+                    stamp=stamper,
+                )
                 for done, outcome in enumerate(outcomes, 1):
                     failed += _tell(outcome)
                     progress(done, len(tasks))

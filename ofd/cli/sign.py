@@ -11,15 +11,15 @@ from datetime import datetime
 import typer
 
 from ofd.cli import batch
-from ofd.cli.placing import Placing, stamps_for
+from ofd.cli.placing import Placing
 from ofd.cli.policy import read_input
+from ofd.cli.sealing import read_sealing
 from ofd.cli.signing import (
     Ending,
     algorithm_of,
     carried_data,
     opened,
     read_certificates,
-    read_seal,
     read_time,
     write_prepared,
 )
@@ -58,10 +58,9 @@ from ofd.cli.signing_options import (
 )
 from ofd.cli.terminal import usage_error
 from ofd.cli.tsa import stamp
-from ofd.ses.structure import Generation
 from ofd.sign.archive import PreparedArchive, prepare_archive
 from ofd.sign.plain import Shape
-from ofd.sign.seal import PreparedSeal, Protection, prepare
+from ofd.sign.seal import PreparedSeal, Protection
 from ofd.sign.signature import PreparedSignature, prepare_signature
 from ofd.sign.stored import kind_of
 from trustcore.asn1.reader import parse
@@ -123,27 +122,13 @@ def _add_seal(app: typer.Typer, clock: Callable[[], datetime]) -> None:
             at=at, anchor=anchor, margin_mm=margin, keyword=keyword, hit=hit, riding=riding, group=group,
             facing=facing, pages=pages, size=size,
         )  # fmt: skip
-        if not placing.is_given:
-            raise usage_error("请说明盖章位置 / say where: --at, --anchor, --keyword, --riding or --facing")
+        sealing = read_sealing(
+            seal=seal, certificate=certificate, placing=placing, chain=chain, crl=crl, ocsp=ocsp,
+            at=read_time(moment, clock), keep_open=keep_open, newer=newer,
+        )  # fmt: skip
         with opened(file) as (package, progress):
-            signer, (own, *others) = ending.signer(), read_certificates(certificate)
-            carried = carried_data(others, chain, crl, ocsp)
-            issued = read_seal(seal)
-            picture = issued.info.picture
-            prepared = prepare(
-                package,
-                seal_der=issued.der,
-                stamps=stamps_for(placing, package, file, picture_mm=(picture.width_mm, picture.height_mm)),
-                at=read_time(moment, clock),
-                certificates=carried.certificates,
-                crls=carried.crls,
-                ocsp_responses=carried.ocsp_responses,
-                signature_algorithm=algorithm_of(own),
-                protection=Protection.CONTINUE if keep_open else Protection.WHOLE,
-                certificate_der=own.der,
-                generation=Generation.V5 if newer else None,
-                progress=progress,
-            )
+            signer, own = ending.signer(), sealing.signer
+            prepared = sealing.prepared(package, file, progress=progress)
             if prepare_as is not None:
                 write_prepared(prepare_as, prepared.to_json(), prepared.to_be_signed, prepared.digest_to_sign(own.der))
             elif signer is not None and out is not None:

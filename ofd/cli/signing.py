@@ -27,6 +27,7 @@ __all__ = [
     "Ending",
     "algorithm_of",
     "carried_data",
+    "load_key",
     "opened",
     "read_certificates",
     "read_seal",
@@ -58,11 +59,14 @@ class Ending:
 
     def signer(self) -> Signer | None:
         """The key, if there is one; a file that holds none ends the command with 1."""
-        if self.key is None:
-            return None
-        password = None if self.password_file is None else read_input(self.password_file).rstrip(b"\r\n")
-        with refusals(self.key):
-            return load_signer(read_input(self.key), password=password)
+        return None if self.key is None else load_key(self.key, self.password_file)
+
+
+def load_key(file: Path, password_file: Path | None) -> Signer:
+    """The key of a file; one that holds none ends the command with 1, naming the file."""
+    password = None if password_file is None else read_input(password_file).rstrip(b"\r\n")
+    with refusals(file):
+        return load_signer(read_input(file), password=password)
 
 
 @contextmanager
