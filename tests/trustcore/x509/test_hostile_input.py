@@ -218,7 +218,7 @@ def test_noise_raises_nothing_else(kind: str, noise: bytes) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_samples_themselves_are_read(kind: str) -> None:
     original, read = SAMPLES.readers[kind]
-    assert read(original) is not None
+    read(original)  # the claim is that it raises nothing
 
 
 def test_no_flipped_bit_of_an_rsa_certificate_or_list_is_accepted() -> None:
